@@ -1,0 +1,1 @@
+"""Wardshift: a staged EHR rollout that can always go back."""

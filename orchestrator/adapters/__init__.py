@@ -1,0 +1,1 @@
+"""One outside thing a file. Library errors become ours at this boundary."""

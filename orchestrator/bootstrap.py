@@ -1,0 +1,295 @@
+"""The composition root: the only file that knows all adapters.
+
+Each function gives one process what it needs, and imports no more than that, so that the
+command line starts quickly and the guard carries nothing that it could stumble over.
+"""
+
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+from orchestrator.adapters.clock import PracticeClock, SystemClock, clock_from
+from orchestrator.core.event import Actor
+from orchestrator.core.ids import ActorKind
+from orchestrator.core.plan import Plan, ProofPolicy
+from orchestrator.core.route import Route
+from orchestrator.errors import ConfigError
+from orchestrator.ports import Ledger, Leases, Notifier, Prober, Routes
+from orchestrator.service.advance import Climber
+from orchestrator.service.desk import Desk
+from orchestrator.service.follow import Follower
+from orchestrator.service.guard import Guard
+from orchestrator.service.leases import Keeper, LeaseBook
+from orchestrator.service.record import Book
+from orchestrator.service.rollback import Hands
+from orchestrator.service.scribe import Scribe
+from orchestrator.service.sentinel import Gauges, Sentinel
+from orchestrator.service.watch import Readers, Watch
+from orchestrator.settings import Site, load_site
+
+RETURNS_AT_ONCE = 32  # threads: a hundred wards return in a few rounds
+CONTROL_TIMEOUT_S = 2.0
+GUARD_PROOF = ProofPolicy(probes=3, every_s=0.1, deadline_s=60.0)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One home folder with its site, its plan and its clock. Parts are made when asked for."""
+
+    site: Site
+    plan: Plan
+    plan_hash: str
+
+    @cached_property
+    def clock(self) -> SystemClock | PracticeClock:
+        """Wall and monotonic time of this installation."""
+        return clock_from(self.site.clock_file)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The record. Opening it needs no database yet."""
+        from orchestrator.ledger import open_ledger
+
+        return open_ledger(self.site.ledger, timeout_s=self.site.ledger_timeout_s)
+
+    @cached_property
+    def routes(self) -> Routes:
+        """The gateway's routes."""
+        return routes_of(self.site)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Signs of life, kept beside the routes."""
+        return leases_of(self.site)
+
+    @cached_property
+    def prober(self) -> Prober:
+        """Asks every gateway replica as a ward."""
+        prefixes = {item.name: item.path_prefix for item in self.plan.slices}
+        return prober_of(self.site, prefixes)
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Tells people."""
+        return notifier_of(self.site)
+
+    def scribe(self, actor: Actor) -> Scribe:
+        """A pen for one process, with a journal file of its own."""
+        return _scribe(self.site, self.clock, actor, self.plan_hash)
+
+    def hands(self, scribe: Scribe) -> Hands:
+        """What a return to legacy needs."""
+        return Hands(
+            routes=self.routes,
+            prober=self.prober,
+            scribe=scribe,
+            clock=self.clock,
+            proof=self.plan.policy.proof,
+        )
+
+    def desk(self, actor: Actor) -> Desk:
+        """Takes people's words."""
+        return Desk(
+            plan=self.plan,
+            plan_hash=self.plan_hash,
+            book=Book(self.ledger),
+            scribe=self.scribe(actor),
+        )
+
+    def climber(self, actor: Actor, *, run: str = "") -> Climber:
+        """Moves wards forward."""
+        return Climber(
+            plan=self.plan,
+            plan_hash=self.plan_hash,
+            book=Book(self.ledger),
+            routes=self.routes,
+            leases=self.leases,
+            lease_book=LeaseBook(self.clock),
+            prober=self.prober,
+            clock=self.clock,
+            scribe=self.scribe(actor),
+            run=run,
+        )
+
+    def follower(self, *, name: str, every_s: float) -> Follower:
+        """Follows the ledger beside the work, draining this machine's journals into it."""
+        from orchestrator.ledger import FileReplica, drain
+
+        return Follower(
+            self.ledger,
+            self.clock,
+            replica=FileReplica(self.site.replica_dir / f"{name}.jsonl"),
+            drain=lambda: drain(self.site.journal_dir, self.ledger),
+            every_s=every_s,
+        )
+
+    def sentinel(self, gauges: Gauges) -> tuple[Sentinel, Follower]:
+        """A sentinel and the follower that keeps it informed; neither is started."""
+        follower = self.follower(name="sentinel", every_s=self.plan.policy.tick_s)
+        scribe = self.scribe(Actor(kind=ActorKind.SENTINEL, name=process_name()))
+        scribe.listen(follower.add)
+        watch = Watch(
+            plan=self.plan,
+            hands=self.hands(scribe),
+            readers=readers_of(self.site, self.plan, self.clock),
+            record=follower,
+            notifier=self.notifier,
+            executor=ThreadPoolExecutor(RETURNS_AT_ONCE, thread_name_prefix="return"),
+        )
+        book = LeaseBook(self.clock)
+        lease_s = self.plan.policy.lease_s
+        keeper = Keeper(self.leases, book, holder=process_name(), duration_s=lease_s)
+        sentinel = Sentinel(
+            watch=watch,
+            leases=self.leases,
+            keeper=keeper,
+            book=book,
+            gauges=gauges,
+            clock=self.clock,
+            lease_s=lease_s,
+        )
+        return sentinel, follower
+
+
+def install(home: Path | None = None, plan: Path | None = None) -> Installation:
+    """Read a home folder's site and its plan.
+
+    Raises: ConfigError with every problem.
+    """
+    from orchestrator.adapters.planfile import load_plan
+
+    site = read_site(home)
+    chosen = plan or site.plan
+    if chosen is None:
+        raise ConfigError(
+            (f"{site.home}: no plan is named; give one with --plan, or WARDSHIFT_PLAN in site.env",)
+        )
+    loaded = load_plan(chosen)
+    return Installation(site=site, plan=loaded.plan, plan_hash=loaded.hash)
+
+
+def read_site(home: Path | None = None) -> Site:
+    """The settings of a home folder. Raises: ConfigError naming each wrong setting."""
+    from pydantic import ValidationError
+
+    try:
+        return load_site(home)
+    except ValidationError as error:
+        raise ConfigError(
+            tuple(
+                f"setting WARDSHIFT_{'__'.join(str(part) for part in item['loc']).upper()}: "
+                f"{item['msg']}"
+                for item in error.errors(include_url=False, include_input=False)
+            )
+        ) from error
+
+
+def guard_of(site: Site, *, lease_s: float) -> Guard:
+    """A guard: no plan, no ledger. What it notes is drained by whoever has a ledger."""
+    clock = clock_from(site.clock_file)
+    scribe = _scribe(site, clock, Actor(kind=ActorKind.GUARD, name=process_name()), plan_hash="")
+    routes = routes_of(site)
+
+    def hands_for(route: Route) -> Hands:
+        prefixes = {rule.slice_name: rule.path_prefix for rule in route.rules}
+        return Hands(
+            routes=routes,
+            prober=prober_of(site, prefixes),
+            scribe=scribe,
+            clock=clock,
+            proof=GUARD_PROOF,
+        )
+
+    leases = leases_of(site)
+    book = LeaseBook(clock)
+    return Guard(
+        routes=routes,
+        leases=leases,
+        keeper=Keeper(leases, book, holder=process_name(), duration_s=lease_s),
+        book=book,
+        notifier=notifier_of(site),
+        clock=clock,
+        executor=ThreadPoolExecutor(RETURNS_AT_ONCE, thread_name_prefix="return"),
+        hands_for=hands_for,
+        lease_s=lease_s,
+    )
+
+
+def routes_of(site: Site) -> Routes:
+    """The routes that the site names. Raises: ConfigError."""
+    from orchestrator.adapters.practice_gateway import PracticeRoutes
+
+    return PracticeRoutes(_needed(site, "gateway_admin"), timeout_s=CONTROL_TIMEOUT_S)
+
+
+def leases_of(site: Site) -> Leases:
+    """The leases beside the routes. Raises: ConfigError."""
+    from orchestrator.adapters.practice_gateway import PracticeLeases
+
+    return PracticeLeases(_needed(site, "gateway_admin"), timeout_s=CONTROL_TIMEOUT_S)
+
+
+def prober_of(site: Site, prefixes: dict[str, str]) -> Prober:
+    """Probes through every gateway of the site. Raises: ConfigError."""
+    from orchestrator.adapters.prober import GatewayProber
+
+    return GatewayProber(
+        site.gateways, _needed(site, "gateway_admin"), prefixes, timeout_s=CONTROL_TIMEOUT_S
+    )
+
+
+def readers_of(site: Site, plan: Plan, clock: SystemClock | PracticeClock) -> Readers:
+    """All of the plan's providers at the site's addresses. Raises: ConfigError with all missing."""
+    from orchestrator.adapters.sources import source_set
+
+    missing = tuple(
+        f"{site.home}/site.env: provider {item.name} needs the address {item.address!r} "
+        f"in WARDSHIFT_ADDRESSES"
+        for item in plan.providers
+        if item.address not in site.addresses
+    )
+    if missing:
+        raise ConfigError(missing)
+    return source_set(plan, site.addresses, clock)
+
+
+def notifier_of(site: Site) -> Notifier:
+    """Pages to the log and to the pages file."""
+    from orchestrator.adapters.notify import FanOut, FileNotifier, LogNotifier
+
+    return FanOut((LogNotifier(), FileNotifier(site.pages_file)))
+
+
+def process_name() -> str:
+    """This process among others: host and pid."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def code_version() -> str:
+    """The version that is written into every event."""
+    return version("wardshift")
+
+
+def _needed(site: Site, name: str) -> str:
+    value = getattr(site, name)
+    if not value:
+        raise ConfigError(
+            (
+                f"{site.home}/site.env: WARDSHIFT_{name.upper()} is not set; "
+                "`wardshift practice up` writes one for the practice hospital",
+            )
+        )
+    return value
+
+
+def _scribe(
+    site: Site, clock: SystemClock | PracticeClock, actor: Actor, plan_hash: str
+) -> Scribe:
+    from orchestrator.ledger import FileJournal
+
+    journal = FileJournal(site.journal_dir, f"{actor.kind}-{process_name()}")
+    return Scribe(journal, clock, actor=actor, plan_hash=plan_hash, code_version=code_version())

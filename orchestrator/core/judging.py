@@ -1,0 +1,80 @@
+"""All verdicts of one ward at one tick, from readings and what the ticks before left.
+
+Pure: the same in the sentinel, in a benchmark and in a replay. Source: design section 6.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from wards.shifts import incoming
+
+from orchestrator.core.event import VerdictChanged
+from orchestrator.core.ids import SignalName
+from orchestrator.core.plan import Plan, Signal
+from orchestrator.core.reading import Reading, SourceDown
+from orchestrator.core.state import WardState
+from orchestrator.core.threshold import BaselineRatio
+from orchestrator.core.verdict import Memory, Reference, Verdict, judge
+from orchestrator.core.view import WardView, judged_signals
+
+Memories = Mapping[SignalName, Memory]
+
+
+def judge_ward(
+    plan: Plan,
+    item: WardView,
+    readings: Mapping[SignalName, Reading],
+    memories: Memories,
+    *,
+    at_s: float,
+    now: datetime,
+) -> tuple[Memories, tuple[Verdict, ...]]:
+    """Judge every signal that counts for the ward now.
+
+    Args:
+        readings: of this ward; one that is missing is a source that did not answer.
+        at_s: monotonic moment of the tick. now: wall time, for the shift.
+    Returns: memories of the judged signals only, and the verdicts in plan order.
+    """
+    kept: dict[SignalName, Memory] = {}
+    verdicts: list[Verdict] = []
+    for signal in judged_signals(plan, item):
+        reading = readings.get(signal.name, SourceDown(reason="not read"))
+        memory = memories.get(signal.name, Memory())
+        reference = reference_of(plan, item.state, signal, now)
+        kept[signal.name], verdict = judge(signal, memory, reading, reference, at_s=at_s)
+        verdicts.append(verdict)
+    return MappingProxyType(kept), tuple(verdicts)
+
+
+def reference_of(plan: Plan, ward: WardState, signal: Signal, now: datetime) -> Reference:
+    """The ward's own past for this signal in the present shift."""
+    return Reference(
+        baseline=_baseline(plan, ward, signal, now),
+        settled_occurrences=ward.settled_occurrences(signal.name),
+    )
+
+
+def changes(before: tuple[Verdict, ...], after: tuple[Verdict, ...]) -> tuple[VerdictChanged, ...]:
+    """The verdicts whose level or code is not what was last written down."""
+    shown = {verdict.signal: (verdict.level, verdict.code) for verdict in before}
+    return tuple(
+        VerdictChanged(
+            signal=verdict.signal,
+            level=verdict.level,
+            code=verdict.code,
+            value=verdict.value,
+            limit=verdict.limit,
+            n=verdict.n,
+        )
+        for verdict in after
+        if shown.get(verdict.signal) != (verdict.level, verdict.code)
+    )
+
+
+def _baseline(plan: Plan, ward: WardState, signal: Signal, now: datetime) -> float | None:
+    if not isinstance(signal.threshold, BaselineRatio):
+        return None
+    shift = incoming(plan.ward(ward.ward).patterns, plan.zone, now)
+    return ward.baseline(signal.name, shift.kind)

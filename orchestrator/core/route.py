@@ -1,0 +1,119 @@
+"""Which side serves each slice of a ward, and what it takes to get from one route to another.
+
+Invariant: every slice is wholly on one side; the fallback is always legacy; a write
+carries an epoch greater than any before it. Source: design section 7, rule 4.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wards.model import WardId
+
+from orchestrator.core.ids import Side, SliceName
+from orchestrator.core.plan import Plan, Slice, Stage
+
+RETURN_MARK = "rollback: "  # how the reason on a route begins when the route is a return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One named rule: a slice's path prefix, its one backend, and whether reads are mirrored."""
+
+    slice_name: SliceName
+    path_prefix: str
+    side: Side
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """For people who look at the route: whose hand, why, in which run."""
+
+    who: str
+    why: str
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A ward's whole route. Everything no rule names is served by legacy."""
+
+    ward: WardId
+    epoch: int
+    rules: tuple[Rule, ...]
+    annotation: Annotation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedRoute:
+    """A route as read, with the version that a compare-and-set must name."""
+
+    route: Route
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleChange:
+    """One slice's move: side and mirroring before and after; None where the rule is not there."""
+
+    slice_name: SliceName
+    before: Rule | None
+    after: Rule | None
+
+
+def rules_for(slices: Iterable[Slice], stage: Stage | None) -> tuple[Rule, ...]:
+    """The rules that a stage wants; without a stage everything is on legacy."""
+    return tuple(_rule(item, stage) for item in slices)
+
+
+def desired_route(
+    plan: Plan, ward: WardId, stage: Stage | None, *, epoch: int, annotation: Annotation
+) -> Route:
+    """The whole route of a ward at a stage; None is the return to legacy."""
+    return Route(ward=ward, epoch=epoch, rules=rules_for(plan.slices, stage), annotation=annotation)
+
+
+def all_legacy(route: Route, *, epoch: int, annotation: Annotation) -> Route:
+    """The same route with every slice on legacy and nothing mirrored; needs no plan."""
+    rules = tuple(
+        Rule(slice_name=rule.slice_name, path_prefix=rule.path_prefix, side=Side.LEGACY)
+        for rule in route.rules
+    )
+    return Route(ward=route.ward, epoch=epoch, rules=rules, annotation=annotation)
+
+
+def exposed_slices(route: Route) -> tuple[SliceName, ...]:
+    """The slices that clinicians work in the candidate."""
+    return tuple(rule.slice_name for rule in route.rules if rule.side is Side.CANDIDATE)
+
+
+def is_exposed(route: Route) -> bool:
+    """Whether any slice is worked in the candidate."""
+    return bool(exposed_slices(route))
+
+
+def is_return(route: Route) -> bool:
+    """Whether the route was written by a return to legacy, whoever's."""
+    return not is_exposed(route) and route.annotation.why.startswith(RETURN_MARK)
+
+
+def diff(before: Route, after: Route) -> tuple[RuleChange, ...]:
+    """The slices that would change, in the order of the new rules, vanished ones last."""
+    old = {rule.slice_name: rule for rule in before.rules}
+    new = {rule.slice_name: rule for rule in after.rules}
+    names = (*new, *(name for name in old if name not in new))
+    return tuple(
+        RuleChange(slice_name=name, before=old.get(name), after=new.get(name))
+        for name in names
+        if old.get(name) != new.get(name)
+    )
+
+
+def _rule(item: Slice, stage: Stage | None) -> Rule:
+    exposed = stage is not None and item.name in stage.candidate
+    return Rule(
+        slice_name=item.name,
+        path_prefix=item.path_prefix,
+        side=Side.CANDIDATE if exposed else Side.LEGACY,
+        mirrored=stage is not None and item.name in stage.mirrored,
+    )

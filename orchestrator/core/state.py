@@ -1,0 +1,382 @@
+"""Where a programme and its wards stand: a fold of what happened.
+
+One table, MOVES, says which happening moves a ward to which phase. A happening that has
+no place in the present phase (a late answer of an older run, say) moves nothing and is
+counted. Invariant: any prefix of entries folds to a legal state, and after
+RollbackIntended nothing but two roles' agreement lets a ward start again.
+Source: design sections 4 and 11.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from wards.model import WardId
+from wards.shifts import ShiftKind
+
+from orchestrator.core.event import (
+    ApprovalGiven,
+    ApprovalWithdrawn,
+    BaselineMeasured,
+    Cause,
+    Draft,
+    Entry,
+    GateAnswered,
+    Happening,
+    HoldLifted,
+    HoldPlaced,
+    ProgrammeStarted,
+    PromotionAbandoned,
+    PromotionIntended,
+    ResumeAgreed,
+    RollbackBlocked,
+    RollbackIntended,
+    RollbackPending,
+    RollbackProven,
+    RollbackWritten,
+    StageEntered,
+    VerdictChanged,
+    WardAccepted,
+    WardStarted,
+    WatchTaken,
+)
+from orchestrator.core.ids import Role, SignalName, StageName
+from orchestrator.core.verdict import Level
+
+NEEDED_ROLES = 2  # design rule 9: an override needs two different named roles
+
+
+class Phase(StrEnum):
+    """What a ward is doing."""
+
+    WAITING = "waiting"
+    AT_STAGE = "at_stage"
+    PROMOTING = "promoting"
+    RETURNING = "returning"
+    ROLLED_BACK = "rolled_back"
+    ACCEPTED = "accepted"
+
+
+MOVES: Mapping[tuple[Phase, type[Happening]], Phase] = MappingProxyType(
+    {
+        (Phase.WAITING, WardStarted): Phase.AT_STAGE,
+        (Phase.AT_STAGE, PromotionIntended): Phase.PROMOTING,
+        (Phase.PROMOTING, StageEntered): Phase.AT_STAGE,
+        (Phase.PROMOTING, PromotionAbandoned): Phase.AT_STAGE,
+        (Phase.AT_STAGE, WardAccepted): Phase.ACCEPTED,
+        (Phase.WAITING, RollbackIntended): Phase.RETURNING,
+        (Phase.AT_STAGE, RollbackIntended): Phase.RETURNING,
+        (Phase.PROMOTING, RollbackIntended): Phase.RETURNING,
+        (Phase.ACCEPTED, RollbackIntended): Phase.RETURNING,
+        (Phase.RETURNING, RollbackWritten): Phase.RETURNING,
+        (Phase.RETURNING, RollbackPending): Phase.RETURNING,
+        (Phase.RETURNING, RollbackProven): Phase.ROLLED_BACK,
+        (Phase.ROLLED_BACK, RollbackWritten): Phase.ROLLED_BACK,
+        (Phase.ROLLED_BACK, RollbackProven): Phase.ROLLED_BACK,
+    }
+)
+MOVERS = frozenset(happening for _, happening in MOVES)
+# Watching is not progress: these do not make a person's screen stale.
+OBSERVATIONS = (VerdictChanged, BaselineMeasured, GateAnswered, WatchTaken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A promotion written ahead and not yet ended."""
+
+    stage: StageName
+    epoch: int
+    exposes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """The latest return to legacy and how far it came."""
+
+    cause: Cause
+    seen_at: datetime
+    actor: str
+    epoch: int | None = None
+    written_at: datetime | None = None
+    proven_at: datetime | None = None
+    still_open: int | None = None
+    waiting_for: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastVerdict:
+    """The verdict a signal has had since `since`."""
+
+    verdict: VerdictChanged
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blemish:
+    """A time in which the ward was blind or in breach: shifts it touches do not soak."""
+
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What a signal reads on legacy for one kind of shift (signal's unit)."""
+
+    signal: SignalName
+    shift: ShiftKind
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardState:
+    """One ward. `stage` is the one it stands on; `seq` that of the last entry which is not
+    mere watching; `epoch` the greatest that any entry named."""
+
+    ward: WardId
+    phase: Phase = Phase.WAITING
+    stage: StageName | None = None
+    entered_at: datetime | None = None
+    epoch: int = 0
+    seq: int = 0
+    intent: Intent | None = None
+    returned: Return | None = None
+    blocked: RollbackBlocked | None = None
+    held: str | None = None
+    approvals: frozenset[tuple[StageName, Role]] = frozenset()
+    closed_gates: tuple[str, ...] = ()
+    verdicts: tuple[LastVerdict, ...] = ()
+    blemishes: tuple[Blemish, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    settled: tuple[tuple[SignalName, float], ...] = ()
+    resume_roles: frozenset[Role] = frozenset()
+    out_of_place: int = 0
+
+    def baseline(self, signal: SignalName, shift: ShiftKind) -> float | None:
+        """The legacy baseline of that signal in that kind of shift, if measured."""
+        for item in self.baselines:
+            if (item.signal, item.shift) == (signal, shift):
+                return item.value
+        return None
+
+    def settled_occurrences(self, signal: SignalName) -> float:
+        """Occurrences of a never event that people dealt with before the ward resumed."""
+        return dict(self.settled).get(signal, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """Why nothing moves forward in the programme."""
+
+    ward: WardId
+    reason: str
+    since: datetime
+    agreed: frozenset[Role] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgrammeState:
+    """The fold of a whole ledger."""
+
+    plan_hash: str | None = None
+    head: int = 0
+    order: tuple[WardId, ...] = ()
+    wards: Mapping[WardId, WardState] = field(default_factory=lambda: MappingProxyType({}))
+    freeze: Freeze | None = None
+
+    def ward(self, ward: WardId) -> WardState:
+        """A ward's state; one that nothing happened to is WAITING."""
+        return self.wards.get(ward) or WardState(ward=ward)
+
+
+def is_in_place(phase: Phase, happening: Happening) -> bool:
+    """Whether the table has a move for it (what moves nothing is always in place)."""
+    return type(happening) not in MOVERS or (phase, type(happening)) in MOVES
+
+
+def fold(entries: Iterable[Entry], start: ProgrammeState | None = None) -> ProgrammeState:
+    """The state after all entries, from a start that may be an earlier fold."""
+    state = start or ProgrammeState()
+    for entry in entries:
+        state = apply(state, entry.draft, seq=entry.seq)
+    return state
+
+
+def apply(state: ProgrammeState, draft: Draft, *, seq: int | None = None) -> ProgrammeState:
+    """The state after one more happening; `seq` is None while it is only in a journal."""
+    state = replace(state, head=state.head if seq is None else seq)
+    if draft.ward is None:
+        return _apply_to_programme(state, draft)
+    before = state.ward(draft.ward)
+    after = _apply_to_ward(before, draft, seq=seq)
+    wards = MappingProxyType({**state.wards, draft.ward: after})
+    return _freeze(replace(state, wards=wards), draft)
+
+
+def _apply_to_programme(state: ProgrammeState, draft: Draft) -> ProgrammeState:
+    match draft.happening:
+        case ProgrammeStarted(wards=wards):
+            return replace(state, plan_hash=draft.plan_hash, order=wards)
+        case ResumeAgreed(role=role):
+            return _thaw(state, role)
+        case WatchTaken(unwatched_since=since) if since is not None:
+            return _blemish_all(state, since, draft.at)
+        case _:
+            return state
+
+
+def _freeze(state: ProgrammeState, draft: Draft) -> ProgrammeState:
+    if not isinstance(draft.happening, RollbackIntended) or draft.ward is None:
+        return state
+    reason = draft.happening.cause.reason
+    return replace(state, freeze=Freeze(ward=draft.ward, reason=reason, since=draft.at))
+
+
+def _thaw(state: ProgrammeState, role: Role) -> ProgrammeState:
+    if state.freeze is None:
+        return state
+    agreed = state.freeze.agreed | {role}
+    if len(agreed) >= NEEDED_ROLES:
+        return replace(state, freeze=None)
+    return replace(state, freeze=replace(state.freeze, agreed=agreed))
+
+
+def _blemish_all(state: ProgrammeState, since: datetime, until: datetime) -> ProgrammeState:
+    gap = Blemish(since=since, until=until)
+    wards = {
+        name: replace(ward, blemishes=(*ward.blemishes, gap)) for name, ward in state.wards.items()
+    }
+    return replace(state, wards=MappingProxyType(wards))
+
+
+def _apply_to_ward(ward: WardState, draft: Draft, *, seq: int | None) -> WardState:
+    happening = draft.happening
+    if not _belongs(ward, happening):
+        return replace(ward, out_of_place=ward.out_of_place + 1)
+    if seq is not None and not isinstance(happening, OBSERVATIONS):
+        ward = replace(ward, seq=seq)
+    moved = replace(ward, phase=MOVES.get((ward.phase, type(happening)), ward.phase))
+    return _detail(moved, draft)
+
+
+def _belongs(ward: WardState, happening: Happening) -> bool:
+    """In place by phase, and, for the end of a promotion, the end of the one that is open."""
+    if not is_in_place(ward.phase, happening):
+        return False
+    if isinstance(happening, StageEntered | PromotionAbandoned):
+        return ward.intent is not None and ward.intent.epoch == happening.epoch
+    return True
+
+
+def _detail(ward: WardState, draft: Draft) -> WardState:
+    match draft.happening:
+        case WardStarted(stage=stage):
+            return _enter(ward, stage, draft.at)
+        case PromotionIntended() as intended:
+            return _intend(ward, intended)
+        case PromotionAbandoned(epoch=epoch):
+            return replace(ward, intent=None, epoch=max(ward.epoch, epoch))
+        case StageEntered(stage=stage):
+            return _enter(replace(ward, intent=None), stage, draft.at)
+        case WardAccepted(stage=stage):
+            return replace(ward, stage=stage)
+        case ApprovalGiven(stage=stage, role=role):
+            return replace(ward, approvals=ward.approvals | {(stage, role)})
+        case ApprovalWithdrawn(stage=stage, role=role):
+            return replace(ward, approvals=ward.approvals - {(stage, role)})
+        case GateAnswered(closed=closed):
+            return replace(ward, closed_gates=closed)
+        case HoldPlaced(reason=reason):
+            return replace(ward, held=reason)
+        case HoldLifted():
+            return replace(ward, held=None)
+        case VerdictChanged() as verdict:
+            return _see(ward, verdict, draft.at)
+        case BaselineMeasured() as measured:
+            return _measure(ward, measured)
+        case ResumeAgreed(role=role):
+            return _agree(ward, role)
+        case RollbackBlocked() as blocked:
+            return replace(ward, blocked=blocked)
+        case _:
+            return _return(ward, draft)
+
+
+def _return(ward: WardState, draft: Draft) -> WardState:
+    happening = draft.happening
+    if isinstance(happening, RollbackIntended):
+        actor = f"{draft.actor.kind}:{draft.actor.name}"
+        returned = Return(cause=happening.cause, seen_at=happening.seen_at, actor=actor)
+        return replace(
+            ward, intent=None, blocked=None, approvals=frozenset(), returned=returned,
+            resume_roles=frozenset(),
+        )  # fmt: skip
+    if ward.returned is None:
+        return ward
+    match happening:
+        case RollbackWritten(epoch=epoch):
+            returned = replace(ward.returned, epoch=epoch, written_at=draft.at)
+            return replace(ward, returned=returned, epoch=max(ward.epoch, epoch))
+        case RollbackPending(waiting_for=waiting_for):
+            return replace(ward, returned=replace(ward.returned, waiting_for=waiting_for))
+        case RollbackProven(epoch=epoch, still_open=still_open):
+            returned = replace(
+                ward.returned, epoch=epoch, proven_at=draft.at, still_open=still_open,
+                waiting_for="",
+            )  # fmt: skip
+            return replace(ward, returned=returned, epoch=max(ward.epoch, epoch))
+        case _:
+            return ward
+
+
+def _enter(ward: WardState, stage: StageName, at: datetime) -> WardState:
+    """A stage begins with a clean slate, but for what is wrong at this very moment."""
+    still = tuple(Blemish(since=at, until=None) for _ in ward.blemishes[-1:] if _is_unclear(ward))
+    return replace(ward, stage=stage, entered_at=at, blemishes=still, closed_gates=())
+
+
+def _intend(ward: WardState, intended: PromotionIntended) -> WardState:
+    intent = Intent(stage=intended.stage, epoch=intended.epoch, exposes=intended.exposes)
+    return replace(ward, intent=intent, epoch=max(ward.epoch, intended.epoch))
+
+
+def _see(ward: WardState, verdict: VerdictChanged, at: datetime) -> WardState:
+    others = tuple(item for item in ward.verdicts if item.verdict.signal != verdict.signal)
+    seen = replace(ward, verdicts=(*others, LastVerdict(verdict=verdict, since=at)))
+    return replace(seen, blemishes=_mark(seen, at))
+
+
+def _is_unclear(ward: WardState) -> bool:
+    return any(item.verdict.level >= Level.BLIND for item in ward.verdicts)
+
+
+def _mark(ward: WardState, at: datetime) -> tuple[Blemish, ...]:
+    is_open = bool(ward.blemishes) and ward.blemishes[-1].until is None
+    if _is_unclear(ward) and not is_open:
+        return (*ward.blemishes, Blemish(since=at, until=None))
+    if not _is_unclear(ward) and is_open:
+        return (*ward.blemishes[:-1], replace(ward.blemishes[-1], until=at))
+    return ward.blemishes
+
+
+def _measure(ward: WardState, measured: BaselineMeasured) -> WardState:
+    key = (measured.signal, measured.shift)
+    others = tuple(item for item in ward.baselines if (item.signal, item.shift) != key)
+    new = Baseline(signal=measured.signal, shift=measured.shift, value=measured.value)
+    return replace(ward, baselines=(*others, new))
+
+
+def _agree(ward: WardState, role: Role) -> WardState:
+    """The second different role sends a rolled-back ward back to the start of its ladder."""
+    if ward.phase is not Phase.ROLLED_BACK:
+        return ward
+    agreed = ward.resume_roles | {role}
+    if len(agreed) < NEEDED_ROLES:
+        return replace(ward, resume_roles=agreed)
+    counts = {item.verdict.signal: item.verdict.value or 0.0 for item in ward.verdicts}
+    return replace(
+        ward, phase=Phase.WAITING, stage=None, entered_at=None, held=None, verdicts=(),
+        blemishes=(), resume_roles=frozenset(), settled=tuple(sorted(counts.items())),
+    )  # fmt: skip

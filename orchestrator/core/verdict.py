@@ -1,0 +1,245 @@
+"""Whether a signal keeps within its threshold.
+
+One visible order, PASS < WARN < BLIND < BREACH, decides between verdicts.
+Invariant: only a fresh, finite value with enough observations can be PASS or WARN.
+Source: design section 6 and rule 1; m-of-n windows instead of cumulative counters.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+
+from orchestrator.core.ids import SignalName
+from orchestrator.core.plan import Signal
+from orchestrator.core.reading import NoData, Reading, SourceDown, Value
+from orchestrator.core.threshold import (
+    BaselineRatio,
+    Direction,
+    Limit,
+    Repetition,
+    Threshold,
+    Tripwire,
+    is_beyond,
+)
+
+
+class Level(IntEnum):
+    """How bad. A larger number wins."""
+
+    PASS = 0
+    WARN = 1
+    BLIND = 2
+    BREACH = 3
+
+
+class Code(StrEnum):
+    """Why a verdict is what it is."""
+
+    WITHIN = "within"
+    NEAR_LIMIT = "near_limit"
+    BEYOND_LIMIT = "beyond_limit"
+    BEYOND_ONCE = "beyond_once"
+    OCCURRED = "occurred"
+    STALE = "stale"
+    TOO_FEW = "too_few"
+    NO_BASELINE = "no_baseline"
+    NO_DATA = "no_data"
+    SOURCE_DOWN = "source_down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """A threshold with its baseline filled in: what a number is compared with."""
+
+    direction: Direction
+    limit: float
+    warn: float | None
+    repetition: Repetition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One signal's verdict with the numbers compared.
+
+    `value` and `limit` are in the signal's unit, None where there is none;
+    `blind_for_s` is real seconds without sight, 0 unless BLIND.
+    """
+
+    signal: SignalName
+    level: Level
+    code: Code
+    value: float | None = None
+    limit: float | None = None
+    n: int = 0
+    detail: str = ""
+    blind_for_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What one signal of one ward leaves for the next tick.
+
+    `marks`: newest last; True beyond the limit, False within, None not known.
+    `blind_since_s`: monotonic moment at which sight was lost.
+    """
+
+    marks: tuple[bool | None, ...] = ()
+    blind_since_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What a ward's own past says: its legacy baseline for the present shift, and the
+    occurrences of a never event that people have already dealt with."""
+
+    baseline: float | None = None
+    settled_occurrences: float = 0.0
+
+
+def worst(levels: Iterable[Level]) -> Level:
+    """The worst of many; of none it is BLIND, for nothing seen is not good news."""
+    return max(levels, default=Level.BLIND)
+
+
+def bounds_of(threshold: Threshold, reference: Reference) -> Bounds | None:
+    """The numbers to compare with, or None while a needed baseline is missing."""
+    match threshold:
+        case Limit():
+            return Bounds(
+                direction=threshold.direction,
+                limit=threshold.limit,
+                warn=threshold.warn,
+                repetition=threshold.repetition,
+            )
+        case BaselineRatio():
+            return _scaled(threshold, reference.baseline)
+        case Tripwire():
+            return Bounds(
+                direction=Direction.AT_MOST, limit=0.0, warn=None, repetition=Repetition()
+            )
+
+
+def judge(
+    signal: Signal, memory: Memory, reading: Reading, reference: Reference, *, at_s: float
+) -> tuple[Memory, Verdict]:
+    """Judge one reading in the light of the ticks before it.
+
+    Args:
+        at_s: monotonic moment of the tick.
+    Returns: the memory for the next tick, and the verdict.
+    Raises: nothing.
+    """
+    bounds = bounds_of(signal.threshold, reference)
+    if bounds is None:
+        return _blind(signal, memory, Code.NO_BASELINE, at_s=at_s)
+    usable = _usable(signal, reading)
+    if not isinstance(usable, Value):
+        return _blind(signal, memory, usable[0], detail=usable[1], at_s=at_s, bounds=bounds)
+    number = _unsettled(signal.threshold, usable.number, reference)
+    return _compare(signal, memory, bounds, number, usable.n)
+
+
+def _scaled(threshold: BaselineRatio, baseline: float | None) -> Bounds | None:
+    if baseline is None:
+        return None
+    floor = threshold.least_limit
+    return Bounds(
+        direction=threshold.direction,
+        limit=_at_least(baseline * threshold.times, floor),
+        warn=None
+        if threshold.warn_times is None
+        else _at_least(baseline * threshold.warn_times, floor),
+        repetition=threshold.repetition,
+    )
+
+
+def _at_least(limit: float, floor: float | None) -> float:
+    return limit if floor is None else max(limit, floor)
+
+
+def _usable(signal: Signal, reading: Reading) -> Value | tuple[Code, str]:
+    match reading:
+        case SourceDown():
+            return Code.SOURCE_DOWN, reading.reason
+        case NoData():
+            return Code.NO_DATA, reading.reason
+        case Value():
+            if reading.age_s > signal.fresh_within_s:
+                return Code.STALE, f"{reading.age_s:.0f} s old"
+            if reading.n < signal.min_samples and not _occurred(signal, reading):
+                return Code.TOO_FEW, f"{reading.n} of {signal.min_samples}"
+            return reading
+
+
+def _occurred(signal: Signal, reading: Value) -> bool:
+    """A never event needs no minimum of observations (design rule 10)."""
+    return isinstance(signal.threshold, Tripwire) and reading.number > 0
+
+
+def _unsettled(threshold: Threshold, number: float, reference: Reference) -> float:
+    """Occurrences that nobody has dealt with; a counter that fell was reset, so all of it is new."""
+    if not isinstance(threshold, Tripwire) or number < reference.settled_occurrences:
+        return number
+    return number - reference.settled_occurrences
+
+
+def _remember(memory: Memory, bounds: Bounds | None, mark: bool | None) -> tuple[bool | None, ...]:
+    keep = 1 if bounds is None else bounds.repetition.n
+    return (*memory.marks, mark)[-keep:]
+
+
+def _is_breach(marks: tuple[bool | None, ...], repetition: Repetition) -> bool:
+    return sum(mark is True for mark in marks) >= repetition.m
+
+
+def _blind(
+    signal: Signal,
+    memory: Memory,
+    code: Code,
+    *,
+    at_s: float,
+    detail: str = "",
+    bounds: Bounds | None = None,
+) -> tuple[Memory, Verdict]:
+    since = at_s if memory.blind_since_s is None else memory.blind_since_s
+    marks = _remember(memory, bounds, None)
+    breached = bounds is not None and _is_breach(marks, bounds.repetition)
+    verdict = Verdict(
+        signal=signal.name,
+        level=Level.BREACH if breached else Level.BLIND,
+        code=Code.BEYOND_LIMIT if breached else code,
+        limit=None if bounds is None else bounds.limit,
+        detail=detail,
+        blind_for_s=at_s - since,
+    )
+    return replace(memory, marks=marks, blind_since_s=since), verdict
+
+
+def _compare(
+    signal: Signal, memory: Memory, bounds: Bounds, number: float, n: int
+) -> tuple[Memory, Verdict]:
+    beyond = is_beyond(bounds.direction, number, bounds.limit)
+    marks = _remember(memory, bounds, beyond)
+    level, code = _grade(signal, bounds, number, beyond=beyond, marks=marks)
+    verdict = Verdict(
+        signal=signal.name, level=level, code=code, value=number, limit=bounds.limit, n=n
+    )
+    return Memory(marks=marks, blind_since_s=None), verdict
+
+
+def _grade(
+    signal: Signal,
+    bounds: Bounds,
+    number: float,
+    *,
+    beyond: bool,
+    marks: tuple[bool | None, ...],
+) -> tuple[Level, Code]:
+    if _is_breach(marks, bounds.repetition):
+        tripped = isinstance(signal.threshold, Tripwire)
+        return Level.BREACH, Code.OCCURRED if tripped else Code.BEYOND_LIMIT
+    if beyond:
+        return Level.WARN, Code.BEYOND_ONCE
+    if bounds.warn is not None and is_beyond(bounds.direction, number, bounds.warn):
+        return Level.WARN, Code.NEAR_LIMIT
+    return Level.PASS, Code.WITHIN

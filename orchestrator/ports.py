@@ -1,0 +1,184 @@
+"""What the services need from outside, in protocols of one to four methods.
+
+Every port's contract tests run against its fake and against the real thing.
+Errors are those of `orchestrator.errors`; a port never lets a library's error through.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from orchestrator.core.event import Draft, Entry
+from orchestrator.core.ids import Side, SignalName, SliceName
+from orchestrator.core.plan import Signal
+from orchestrator.core.reading import Reading
+from orchestrator.core.route import ObservedRoute, Route
+from wards.model import WardId
+
+
+class Clock(Protocol):
+    """Wall time, monotonic seconds, and sleep."""
+
+    def now(self) -> datetime:
+        """Aware UTC wall time (practice time in the practice hospital)."""
+        ...
+
+    def monotonic(self) -> float:
+        """Real seconds; never set, never scaled."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Block for real seconds."""
+        ...
+
+
+Readings = Mapping[tuple[WardId, SignalName], Reading]
+
+
+class SignalSource(Protocol):
+    """One provider of readings."""
+
+    def read(self, signals: Sequence[Signal], wards: Sequence[WardId]) -> Readings:
+        """One reading for every pair asked, at most one query a signal for all wards.
+
+        May block up to the provider's timeout. Never raises: a source that does not
+        answer is SourceDown for every pair. Idempotent.
+        """
+        ...
+
+
+class Routes(Protocol):
+    """The gateway's routes: one object a ward, compare-and-set, fenced by epoch."""
+
+    def all(self) -> tuple[ObservedRoute, ...]:
+        """Every ward's route. Raises: Unavailable."""
+        ...
+
+    def get(self, ward: WardId) -> ObservedRoute:
+        """One ward's route. Raises: Unavailable; Refused("no_route")."""
+        ...
+
+    def replace(self, route: Route, *, resource_version: str) -> ObservedRoute:
+        """Replace the whole route at once.
+
+        Raises: Conflict when the version is old; Refused("stale_epoch") by the fence;
+        Unavailable when nothing was sent; Indeterminate when the answer is unknown.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRecord:
+    """A lease as read. It lives while it keeps changing: observers time it on their own
+    monotonic clock from the moment they saw `resource_version` change."""
+
+    name: str
+    holder: str
+    duration_s: float
+    transitions: int
+    notes: Mapping[str, str]
+    resource_version: str
+
+
+class Leases(Protocol):
+    """Signs of life, kept where the routes are and nowhere else."""
+
+    def all(self) -> tuple[LeaseRecord, ...]:
+        """Every lease. Raises: Unavailable."""
+        ...
+
+    def put(
+        self,
+        name: str,
+        *,
+        holder: str,
+        duration_s: float,
+        transitions: int,
+        notes: Mapping[str, str],
+        resource_version: str,
+    ) -> LeaseRecord:
+        """Take or renew; version "" creates. Raises: Conflict, Unavailable, Indeterminate."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeAnswer:
+    """Who answered a probe through one gateway, under which epoch. None: no sensible answer."""
+
+    gateway: str
+    slice_name: SliceName
+    side: Side | None
+    epoch: int | None
+    took_ms: float
+    problem: str = ""
+
+
+class Prober(Protocol):
+    """Asks the data plane itself, with the ward's identity."""
+
+    def probe(self, ward: WardId, slices: Sequence[SliceName]) -> tuple[ProbeAnswer, ...]:
+        """One answer for each slice through each gateway. Never raises; bounded in time."""
+        ...
+
+    def open_on(self, ward: WardId, side: Side) -> int | None:
+        """Requests and streams open on a side now; None when it cannot be counted."""
+        ...
+
+
+class Ledger(Protocol):
+    """The record: append-only, hash-chained, compare-and-set on the sequence."""
+
+    def append(
+        self, drafts: Sequence[Draft], *, expected_seq: int | None = None
+    ) -> tuple[Entry, ...]:
+        """Append all or none, in order; a draft whose id is already kept is not kept twice
+        (its existing entry is returned).
+
+        Args:
+            expected_seq: the head the caller decided on; None: whatever the head is.
+        Raises: Conflict when the head has moved; Unavailable; Indeterminate.
+        """
+        ...
+
+    def entries(self, *, after: int = 0, limit: int | None = None) -> tuple[Entry, ...]:
+        """Entries with a greater seq, in order. Raises: Unavailable, Corrupt."""
+        ...
+
+    def head(self) -> int:
+        """The greatest seq, 0 when empty. Raises: Unavailable."""
+        ...
+
+
+class Journal(Protocol):
+    """Local, fsynced, append-only: what may happen without a database."""
+
+    def write(self, draft: Draft) -> None:
+        """On disk when it returns. Raises: Unavailable (disk full, read-only)."""
+        ...
+
+    def pending(self) -> tuple[Draft, ...]:
+        """Written and not yet known to be in the ledger, oldest first."""
+        ...
+
+    def settle(self, ids: Iterable[str]) -> None:
+        """These are in the ledger. Idempotent; losing it only means a repeated drain."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A message to people: what happened, where, what to do next. No patient identity."""
+
+    ward: WardId | None
+    code: str
+    message: str
+    next_action: str
+
+
+class Notifier(Protocol):
+    """Tells people. Must never delay what comes before it."""
+
+    def page(self, page: Page) -> None:
+        """Hand the message over; returns at once. Never raises."""
+        ...

@@ -1,0 +1,1 @@
+"""The order of effects, and nothing else: the core decides, the ports act."""

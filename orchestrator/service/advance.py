@@ -1,0 +1,307 @@
+"""The way forward: gates, intent in the ledger, lease, route, proof, and only then the stage.
+
+Every step reads the ledger first and may be the first step of a new process: an intent
+that a dead run left is finished or fenced off, never repeated. Shares nothing with the
+way back but the core and the ports. Source: design rules 3, 4, 5, 6 and section 4.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+from wards.model import WardId
+
+from orchestrator.core.decision import (
+    Advance,
+    Complete,
+    Rollback,
+    Situation,
+    decide,
+    legacy_level,
+)
+from orchestrator.core.event import (
+    Cause,
+    Draft,
+    GateAnswered,
+    Happening,
+    PromotionAbandoned,
+    PromotionIntended,
+    StageEntered,
+    WardAccepted,
+    WardStarted,
+)
+from orchestrator.core.gates.answer import GateAnswer, Open, not_open
+from orchestrator.core.gates.rules import (
+    GateFacts,
+    Life,
+    evaluate,
+    not_frozen,
+    ward_in_turn,
+)
+from orchestrator.core.plan import Plan, Stage
+from orchestrator.core.route import Annotation, ObservedRoute, Route, desired_route
+from orchestrator.core.state import Intent, Phase, ProgrammeState, WardState
+from orchestrator.core.verdict import Verdict
+from orchestrator.core.view import recorded_exposure
+from orchestrator.errors import Conflict, Indeterminate, Refused
+from orchestrator.ports import Clock, Leases, Prober, Routes
+from orchestrator.service.leases import GUARD, SENTINEL, LeaseBook, ward_lease
+from orchestrator.service.record import Book
+from orchestrator.service.scribe import Scribe
+from orchestrator.service.switch import NotYet, Proof, prove
+
+log = structlog.get_logger()
+LOST_RACES = 5  # each is decided anew on what the others wrote
+
+
+class Did(StrEnum):
+    """What one step came to."""
+
+    STARTED = "started"
+    PROMOTED = "promoted"
+    ACCEPTED = "accepted"
+    WAITS = "waits"
+    ABANDONED = "abandoned"
+    LOST_RACE = "lost_race"
+    MUST_RETURN = "must_return"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step's outcome: what was done, the state before it, and for whoever waits, why."""
+
+    did: Did
+    state: ProgrammeState
+    ward: WardState
+    gates: tuple[GateAnswer, ...] = ()
+    cause: Cause | None = None
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Climber:
+    """Moves one programme's wards forward. For one thread at a time.
+
+    `draft` makes a happening of this process with an id of its own.
+    """
+
+    plan: Plan
+    plan_hash: str
+    book: Book
+    routes: Routes
+    leases: Leases
+    lease_book: LeaseBook
+    prober: Prober
+    clock: Clock
+    scribe: Scribe
+    run: str = ""
+
+    def step(self, ward: WardId) -> Step:
+        """Do the next thing for a ward, if there is one.
+
+        Raises: Unavailable (nothing was changed, or what was changed is in the ledger and the
+        next step finishes it), Corrupt.
+        """
+        lost: Conflict | None = None
+        for _ in range(LOST_RACES):
+            try:
+                return self._step(ward)
+            except Conflict as error:
+                lost = error
+                log.info("decision.dropped", ward=ward, problem=str(error))
+        state = self.book.read()
+        return Step(did=Did.LOST_RACE, state=state, ward=state.ward(ward), detail=str(lost))
+
+    def _step(self, ward: WardId) -> Step:
+        state = self.book.read()
+        mine = state.ward(ward)
+        match mine.phase:
+            case Phase.WAITING:
+                return self._start(state, mine)
+            case Phase.PROMOTING if mine.intent is not None:
+                return self._finish(state, mine, mine.intent)
+            case Phase.AT_STAGE | Phase.ACCEPTED:
+                return self._climb(state, mine)
+            case _:
+                return Step(did=Did.ENDED, state=state, ward=mine)
+
+    def _start(self, state: ProgrammeState, mine: WardState) -> Step:
+        facts = self._facts(state, mine, self.plan.stages[0])
+        answers = (not_frozen(facts), ward_in_turn(facts))
+        if not all(isinstance(answer, Open) for answer in answers):
+            return Step(did=Did.WAITS, state=state, ward=mine, gates=answers)
+        self.book.decide((self._draft(mine.ward, WardStarted(stage=self.plan.stages[0].name)),))
+        return Step(did=Did.STARTED, state=state, ward=mine)
+
+    def _climb(self, state: ProgrammeState, mine: WardState) -> Step:
+        following = None if mine.stage is None else self.plan.stage_after(mine.stage)
+        gates = () if following is None else evaluate(self._facts(state, mine, following))
+        decision = decide(self._situation(mine, gates))
+        match decision:
+            case Rollback(cause=cause):
+                return Step(did=Did.MUST_RETURN, state=state, ward=mine, cause=cause)
+            case Advance(stage=stage) | Complete(stage=stage):
+                return self._promote(state, mine, stage)
+            case _:
+                self._answer(mine, following, gates)
+                did = Did.ENDED if mine.phase is Phase.ACCEPTED else Did.WAITS
+                return Step(did=did, state=state, ward=mine, gates=gates)
+
+    def _situation(self, mine: WardState, gates: tuple[GateAnswer, ...]) -> Situation:
+        return Situation(
+            plan=self.plan,
+            ward=mine,
+            exposed=recorded_exposure(self.plan, mine),
+            verdicts=_verdicts(mine),
+            gates=gates,
+        )
+
+    def _facts(self, state: ProgrammeState, mine: WardState, stage: Stage) -> GateFacts:
+        self.lease_book.see(self.leases.all())
+        return GateFacts(
+            plan=self.plan,
+            plan_hash=self.plan_hash,
+            programme=state,
+            ward=mine,
+            stage=stage,
+            life=Life(
+                sentinel=self.lease_book.is_alive(SENTINEL), guard=self.lease_book.is_alive(GUARD)
+            ),
+            legacy=legacy_level(self.plan, _verdicts(mine)) if mine.verdicts else None,
+            now=self.clock.now(),
+        )
+
+    def _answer(self, mine: WardState, stage: Stage | None, gates: tuple[GateAnswer, ...]) -> None:
+        """Write down which gates are closed, when that is new; losing the race is no harm."""
+        closed = tuple(answer.gate for answer in not_open(gates))
+        if stage is None or closed == mine.closed_gates:
+            return
+        self.book.decide((self._draft(mine.ward, GateAnswered(stage=stage.name, closed=closed)),))
+
+    def _promote(self, state: ProgrammeState, mine: WardState, stage: Stage) -> Step:
+        observed = self.routes.get(mine.ward)
+        epoch = max(observed.route.epoch, mine.epoch) + 1
+        intent = PromotionIntended(stage=stage.name, epoch=epoch, exposes=bool(stage.candidate))
+        self.book.decide((self._draft(mine.ward, intent),))
+        log.info("promotion.intended", ward=mine.ward, stage=stage.name, epoch=epoch)
+        opened = Intent(stage=stage.name, epoch=epoch, exposes=intent.exposes)
+        if opened.exposes and not self._is_watched(mine.ward):
+            return self._abandon(state, mine, opened, "the sentinel did not take the ward's lease")
+        if not self._still_wanted(mine.ward, opened):
+            return self._abandon(state, mine, opened, "something else was decided meanwhile")
+        problem = self._write(self._target(mine.ward, stage, epoch), observed)
+        if problem is not None:
+            return self._abandon(state, mine, opened, problem)
+        return self._prove(state, mine, opened)
+
+    def _target(self, ward: WardId, stage: Stage, epoch: int) -> Route:
+        actor = self.scribe.actor
+        annotation = Annotation(
+            who=f"{actor.kind}:{actor.name}", why=f"enter {stage.name}", run=self.run
+        )
+        return desired_route(self.plan, ward, stage, epoch=epoch, annotation=annotation)
+
+    def _is_watched(self, ward: WardId) -> bool:
+        """Wait until the ward's lease is seen to live: then the guard will act if we all die."""
+        name = ward_lease(ward)
+        deadline_s = self.clock.monotonic() + 2 * self.plan.policy.lease_s
+        while self.clock.monotonic() < deadline_s:
+            self.lease_book.see(self.leases.all())
+            if self.lease_book.is_alive(name):
+                return True
+            self.clock.sleep(self.plan.policy.tick_s / 2)
+        return False
+
+    def _still_wanted(self, ward: WardId, intent: Intent) -> bool:
+        """Nothing (a hold, a freeze, a return) came between the intent and the write."""
+        state = self.book.read()
+        mine = state.ward(ward)
+        return mine.intent == intent and mine.held is None and state.freeze is None
+
+    def _write(self, target: Route, observed: ObservedRoute) -> str | None:
+        """Write the route once; what went wrong in words, None when it is (or may be) written."""
+        try:
+            self.routes.replace(target, resource_version=observed.resource_version)
+        except Indeterminate as error:
+            log.warning("promotion.unclear", ward=target.ward, problem=str(error))
+        except (Conflict, Refused) as error:
+            return str(error)
+        return None
+
+    def _finish(self, state: ProgrammeState, mine: WardState, intent: Intent) -> Step:
+        """Recover an intent without an outcome: proven if it was written, fenced off if not."""
+        observed = self.routes.get(mine.ward)
+        if observed.route.epoch != intent.epoch:
+            return self._abandon(
+                state, mine, intent, "the run that intended it ended before it wrote"
+            )
+        return self._prove(state, mine, intent)
+
+    def _prove(self, state: ProgrammeState, mine: WardState, intent: Intent) -> Step:
+        observed = self.routes.get(mine.ward)
+        if observed.route.epoch != intent.epoch:
+            return self._abandon(state, mine, intent, "the route went another way")
+        proof = prove(self.prober, self.clock, self.plan.policy.proof, observed.route, mine.ward)
+        if isinstance(proof, NotYet):
+            return self._abandon(state, mine, intent, f"not proven: {proof.waiting_for}")
+        return self._enter(state, mine, intent, proof)
+
+    def _enter(self, state: ProgrammeState, mine: WardState, intent: Intent, proof: Proof) -> Step:
+        entered = StageEntered(
+            stage=intent.stage, epoch=intent.epoch, proven_after_s=round(proof.took_s, 3)
+        )
+        is_last = self.plan.stage_after(intent.stage) is None
+        drafts = [self._draft(mine.ward, entered)]
+        if is_last:
+            drafts.append(self._draft(mine.ward, WardAccepted(stage=intent.stage)))
+        self.book.tell(drafts)
+        log.info("stage.entered", ward=mine.ward, stage=intent.stage, epoch=intent.epoch)
+        return Step(did=Did.ACCEPTED if is_last else Did.PROMOTED, state=state, ward=mine)
+
+    def _abandon(self, state: ProgrammeState, mine: WardState, intent: Intent, reason: str) -> Step:
+        """Put the old stage's route back under a greater epoch, so that the intent can never
+        land later, and say so in the ledger."""
+        self._fence(mine, intent)
+        self.book.tell(
+            (self._draft(mine.ward, PromotionAbandoned(epoch=intent.epoch, reason=reason)),)
+        )
+        log.warning("promotion.abandoned", ward=mine.ward, reason=reason, epoch=intent.epoch)
+        return Step(did=Did.ABANDONED, state=state, ward=mine, detail=reason)
+
+    def _fence(self, mine: WardState, intent: Intent) -> None:
+        """Raises: Conflict when the route is being changed by somebody else: look again."""
+        observed = self.routes.get(mine.ward)
+        if observed.route.epoch > intent.epoch:
+            return
+        stage = None if mine.stage is None else self.plan.stage(mine.stage)
+        actor = self.scribe.actor
+        annotation = Annotation(
+            who=f"{actor.kind}:{actor.name}", why="promotion abandoned", run=self.run
+        )
+        route = desired_route(
+            self.plan, mine.ward, stage, epoch=intent.epoch + 1, annotation=annotation
+        )
+        try:
+            self.routes.replace(route, resource_version=observed.resource_version)
+        except Refused as error:
+            if error.code != "stale_epoch":
+                raise  # a greater epoch fences the intent as well as ours would have
+
+    def _draft(self, ward: WardId, happening: Happening) -> Draft:
+        return self.scribe.draft(ward, happening)
+
+
+def _verdicts(mine: WardState) -> tuple[Verdict, ...]:
+    """The ward's last known verdicts; how long blindness lasts is the sentinel's to say."""
+    return tuple(
+        Verdict(
+            signal=item.verdict.signal,
+            level=item.verdict.level,
+            code=item.verdict.code,
+            value=item.verdict.value,
+            limit=item.verdict.limit,
+            n=item.verdict.n,
+        )
+        for item in mine.verdicts
+    )

@@ -1,0 +1,133 @@
+"""The dead man's switch: a ward whose lease stands still goes back to legacy.
+
+Needs the routes and the leases and nothing else: no plan, no ledger, no Prefect. What a
+ward wants done, and how ready legacy was last, the sentinel leaves on the ward's lease.
+Invariant: a lease that is renewed is never acted upon, for it must first be taken by
+compare-and-set. Two guards do no harm. Source: design rule 7 and section 8.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+
+import structlog
+from wards.model import WardId
+
+from orchestrator.core.event import Cause, Trigger
+from orchestrator.core.plan import GuardAction
+from orchestrator.core.route import ObservedRoute, Route, exposed_slices, is_exposed
+from orchestrator.core.state import WardState
+from orchestrator.core.verdict import Level
+from orchestrator.errors import Unavailable
+from orchestrator.ports import Clock, Leases, Notifier, Page, Routes
+from orchestrator.service.leases import (
+    ACTION,
+    GUARD,
+    LEGACY,
+    Keeper,
+    LeaseBook,
+    ward_lease,
+)
+from orchestrator.service.rollback import Hands, RollbackReport, roll_back
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Guard:
+    """One guard. `step` is one turn of its loop; `hands_for` makes what a return of that
+    route needs."""
+
+    routes: Routes
+    leases: Leases
+    keeper: Keeper
+    book: LeaseBook
+    notifier: Notifier
+    clock: Clock
+    executor: Executor
+    hands_for: Callable[[Route], Hands]
+    lease_s: float
+    _unleased_since_s: dict[WardId, float] = field(default_factory=dict[WardId, float])
+    _paged: set[WardId] = field(default_factory=set[WardId])
+    _returns: dict[WardId, Future[RollbackReport]] = field(
+        default_factory=dict[WardId, Future[RollbackReport]]
+    )
+
+    def step(self) -> None:
+        """Look at routes and leases once; begin what must be done; show our own sign of life."""
+        try:
+            routes = self.routes.all()
+            self.book.see(self.leases.all())
+            for observed in routes:
+                self._look_at(observed)
+            self.keeper.hold(GUARD, {})
+        except Unavailable as error:
+            log.warning("guard.missed", problem=str(error))
+
+    def _look_at(self, observed: ObservedRoute) -> None:
+        ward = observed.route.ward
+        if not is_exposed(observed.route):
+            self._unleased_since_s.pop(ward, None)
+            self._paged.discard(ward)
+            return
+        if not self._has_lapsed(ward):
+            self._paged.discard(ward)
+            return
+        if self._must_only_page(ward):
+            self._page(observed.route)
+        else:
+            self._restore(observed.route)
+
+    def _has_lapsed(self, ward: WardId) -> bool:
+        """Stood still for its whole duration, or taken by this guard to act on it; a lease that
+        is not there gets the same time."""
+        name = ward_lease(ward)
+        record = self.book.record(name)
+        if record is not None and record.holder == self.keeper.holder:
+            return True  # taken to restore, and the route is still exposed: go on
+        if record is not None:
+            self._unleased_since_s.pop(ward, None)
+            return self.book.is_lapsed(name)
+        since_s = self._unleased_since_s.setdefault(ward, self.clock.monotonic())
+        return self.clock.monotonic() - since_s > self.lease_s
+
+    def _must_only_page(self, ward: WardId) -> bool:
+        record = self.book.record(ward_lease(ward))
+        notes: Mapping[str, str] = {} if record is None else record.notes
+        is_sick = notes.get(LEGACY) == Level.BREACH.name.lower()
+        return is_sick or notes.get(ACTION) == GuardAction.PAGE
+
+    def _restore(self, route: Route) -> None:
+        running = self._returns.get(route.ward)
+        if running is not None and not running.done():
+            return
+        if not self.keeper.hold(ward_lease(route.ward), {ACTION: GuardAction.RESTORE}):
+            return  # renewed meanwhile: somebody lives
+        cause = Cause(trigger=Trigger.LEASE, reason="nobody renewed the ward's lease")
+        hands = self.hands_for(route)
+        state = WardState(ward=route.ward, epoch=route.epoch)
+        log.error("guard.restoring", ward=route.ward, slices=exposed_slices(route))
+        self._returns[route.ward] = self.executor.submit(_said_aloud, hands, state, cause)
+
+    def _page(self, route: Route) -> None:
+        if route.ward in self._paged:
+            return
+        self._paged.add(route.ward)
+        self.notifier.page(
+            Page(
+                ward=route.ward,
+                code="lease_lapsed",
+                message=f"Nobody watches {route.ward} any more, and it is on the candidate. "
+                "By the ward's policy, or because legacy was not ready, nothing was switched.",
+                next_action=f"Start a sentinel, or return the ward: wardshift rollback {route.ward}",
+            )
+        )
+
+
+def _said_aloud(hands: Hands, state: WardState, cause: Cause) -> RollbackReport:
+    """The outermost frame of a return on its own thread."""
+    try:
+        return roll_back(hands, state, cause)
+    except Exception:
+        log.exception("rollback.stumbled", ward=state.ward)
+        raise

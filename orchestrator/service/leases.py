@@ -1,0 +1,142 @@
+"""Signs of life: keeping a lease, and telling whether somebody else's still lives.
+
+A lease lives while its record keeps changing; each observer times that on its own
+monotonic clock from when it saw the change, so nobody's wall clock matters.
+Source: design rule 7; peers' wall-clock leases as the warning.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from wards.model import WardId
+
+from orchestrator.errors import Conflict, Indeterminate
+from orchestrator.ports import Clock, LeaseRecord, Leases
+
+SENTINEL = "sentinel"
+GUARD = "guard"
+WARD_PREFIX = "ward-"
+LEGACY = "legacy"  # note on a ward's lease: how ready legacy was at the last tick
+ACTION = "guard"  # note on a ward's lease: what the guard is to do when it lapses
+
+
+def ward_lease(ward: WardId) -> str:
+    """The name of the lease that says: somebody watches this ward."""
+    return f"{WARD_PREFIX}{ward}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sighting:
+    version: str
+    changed_at_s: float
+    changes: int
+
+
+class LeaseBook:
+    """What one process has seen of all leases. Not shared between threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sightings: dict[str, _Sighting] = {}
+        self._records: dict[str, LeaseRecord] = {}
+
+    def see(self, records: Iterable[LeaseRecord]) -> None:
+        """Note which leases changed since the last look."""
+        now_s = self._clock.monotonic()
+        self._records = {record.name: record for record in records}
+        for record in self._records.values():
+            self._note(record, now_s)
+
+    def record(self, name: str) -> LeaseRecord | None:
+        """The lease as last seen."""
+        return self._records.get(name)
+
+    def note(self, record: LeaseRecord) -> None:
+        """Note one lease that we have just written ourselves."""
+        self._records[record.name] = record
+        self._note(record, self._clock.monotonic())
+
+    def age_s(self, name: str) -> float | None:
+        """Real seconds since it was seen to change; None if it was never seen."""
+        sighting = self._sightings.get(name)
+        return None if sighting is None else self._clock.monotonic() - sighting.changed_at_s
+
+    def is_lapsed(self, name: str) -> bool:
+        """It stood still for its whole duration under our eyes, or is not there at all."""
+        record = self._records.get(name)
+        age_s = self.age_s(name)
+        return record is None or age_s is None or age_s > record.duration_s
+
+    def is_alive(self, name: str) -> bool | None:
+        """True: seen to be renewed within its duration; None: not watched long enough to say."""
+        sighting = self._sightings.get(name)
+        if sighting is None or self.is_lapsed(name):
+            return False
+        return True if sighting.changes > 0 else None
+
+    def forget(self, name: str) -> None:
+        """Start timing a lease anew (after we ourselves were not looking)."""
+        self._sightings.pop(name, None)
+
+    def forget_all(self) -> None:
+        """Start timing every lease anew."""
+        self._sightings.clear()
+
+    def _note(self, record: LeaseRecord, now_s: float) -> None:
+        before = self._sightings.get(record.name)
+        if before is None:
+            after = _Sighting(version=record.resource_version, changed_at_s=now_s, changes=0)
+        elif before.version == record.resource_version:
+            return
+        else:
+            after = _Sighting(
+                version=record.resource_version,
+                changed_at_s=now_s,
+                changes=before.changes + 1,
+            )
+        self._sightings[record.name] = after
+
+
+class Keeper:
+    """Takes and renews leases for one holder; a lost race is an answer, not an error."""
+
+    def __init__(self, leases: Leases, book: LeaseBook, *, holder: str, duration_s: float) -> None:
+        self._leases = leases
+        self._book = book
+        self._duration_s = duration_s
+        self.holder = holder
+
+    def hold(self, name: str, notes: Mapping[str, str], *, seize: bool = False) -> bool:
+        """Renew what is ours, or take what is free or has lapsed; whether we hold it now.
+
+        Args:
+            seize: take it from a living holder too (the active sentinel takes over wards).
+        Raises: Unavailable.
+        """
+        record = self._book.record(name)
+        if record is None:
+            return self._put(name, notes, transitions=0, version="")
+        if record.holder == self.holder:
+            return self._put(
+                name, notes, transitions=record.transitions, version=record.resource_version
+            )
+        if seize or self._book.is_lapsed(name):
+            return self._put(
+                name, notes, transitions=record.transitions + 1, version=record.resource_version
+            )
+        return False
+
+    def _put(self, name: str, notes: Mapping[str, str], *, transitions: int, version: str) -> bool:
+        try:
+            record = self._leases.put(
+                name,
+                holder=self.holder,
+                duration_s=self._duration_s,
+                transitions=transitions,
+                notes=notes,
+                resource_version=version,
+            )
+        except (Conflict, Indeterminate):
+            return False
+        self._book.note(record)
+        return True

@@ -1,0 +1,199 @@
+"""The way back: journal, restore, prove, count. It needs a route API and nothing else.
+
+Idempotent: called again after a crash at any point, by any process, it completes the
+same return. It always raises the epoch, also when the route is on legacy already, so
+that a promotion intended before it can never land after it. Source: design rules 2-4, 6.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+from wards.model import WardId
+
+from orchestrator.core.event import (
+    Cause,
+    RollbackIntended,
+    RollbackPending,
+    RollbackProven,
+    RollbackRepeated,
+    RollbackWritten,
+)
+from orchestrator.core.ids import Side
+from orchestrator.core.plan import ProofPolicy
+from orchestrator.core.route import (
+    RETURN_MARK,
+    Annotation,
+    ObservedRoute,
+    Route,
+    all_legacy,
+    is_exposed,
+    is_return,
+)
+from orchestrator.core.state import Phase, WardState
+from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
+from orchestrator.ports import Clock, Prober, Routes
+from orchestrator.service.scribe import Scribe
+from orchestrator.service.switch import NotYet, Proof, prove
+
+log = structlog.get_logger()
+LOST_RACES = 8  # a route that changes more often than this within one call is being fought over
+
+
+class Outcome(StrEnum):
+    """How far a return came in this call."""
+
+    PROVEN = "proven"
+    PENDING = "pending"
+    NOT_WRITTEN = "not_written"
+    REPEATED = "repeated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackReport:
+    """What was reached; `detail` says in words what is waited for."""
+
+    outcome: Outcome
+    epoch: int | None = None
+    written_after_s: float | None = None
+    proven_after_s: float | None = None
+    still_open: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """What a return needs: the routes, a way to ask the data plane, a pen and a clock."""
+
+    routes: Routes
+    prober: Prober
+    scribe: Scribe
+    clock: Clock
+    proof: ProofPolicy
+
+
+def roll_back(hands: Hands, state: WardState, cause: Cause) -> RollbackReport:
+    """Return a ward to legacy as far as it can be done now.
+
+    Args:
+        state: what is known of the ward; it may be old, it only decides what is noted
+            and which epoch is surely past.
+    Raises: nothing that a caller could handle better than by calling again.
+    """
+    if state.phase is Phase.ROLLED_BACK and _is_home(hands, state):
+        hands.scribe.note(state.ward, RollbackRepeated(cause=cause))
+        return RollbackReport(outcome=Outcome.REPEATED, epoch=state.epoch)
+    began = hands.clock.monotonic()
+    if state.phase is not Phase.RETURNING:
+        hands.scribe.note(state.ward, RollbackIntended(cause=cause, seen_at=hands.clock.now()))
+    try:
+        written = _written_before(hands, state) or _restore(hands, state, cause, began)
+    except (Unavailable, Conflict, Refused, Indeterminate) as error:
+        log.error("rollback.delayed", ward=state.ward, problem=str(error))
+        return RollbackReport(outcome=Outcome.NOT_WRITTEN, detail=str(error))
+    return complete(hands, state.ward, written.route, began=began)
+
+
+def complete(hands: Hands, ward: WardId, route: Route, *, began: float) -> RollbackReport:
+    """Prove a restored route through the data plane, and count what is still open."""
+    written_after_s = hands.clock.monotonic() - began
+    proof = prove(hands.prober, hands.clock, hands.proof, route, ward)
+    if isinstance(proof, NotYet):
+        return _pending(hands, ward, route.epoch, proof, written_after_s)
+    return _proven(hands, ward, route.epoch, proof, began, written_after_s)
+
+
+def _is_home(hands: Hands, state: WardState) -> bool:
+    """Whether the route itself agrees with the record that the ward is back."""
+    try:
+        return not is_exposed(hands.routes.get(state.ward).route)
+    except (Unavailable, Refused):
+        return True
+
+
+def _written_before(hands: Hands, state: WardState) -> ObservedRoute | None:
+    """The route, if this very return has been written already (by us, before a crash)."""
+    if state.returned is None or state.returned.epoch is None:
+        return None
+    if state.phase is not Phase.RETURNING:
+        return None
+    observed = hands.routes.get(state.ward)
+    is_ours = observed.route.epoch >= state.returned.epoch and not is_exposed(observed.route)
+    return observed if is_ours else None
+
+
+def _restore(hands: Hands, state: WardState, cause: Cause, began: float) -> ObservedRoute:
+    written = write_legacy(hands.routes, state, _annotation(hands, cause))
+    hands.scribe.note(
+        state.ward,
+        RollbackWritten(
+            epoch=written.route.epoch, after_s=round(hands.clock.monotonic() - began, 4)
+        ),
+    )
+    return written
+
+
+def write_legacy(routes: Routes, state: WardState, annotation: Annotation) -> ObservedRoute:
+    """Write every slice to legacy under a new epoch; a lost race is decided again.
+
+    Raises: Unavailable, Refused; Conflict or Indeterminate after too many lost races.
+    """
+    lost: Conflict | Refused | Indeterminate | None = None
+    for _ in range(LOST_RACES):
+        observed = routes.get(state.ward)
+        if is_return(observed.route) and observed.route.epoch > state.epoch:
+            return observed  # another hand was faster, and its epoch fences what we know of
+        epoch = max(observed.route.epoch, state.epoch) + 1
+        target = all_legacy(observed.route, epoch=epoch, annotation=annotation)
+        try:
+            return routes.replace(target, resource_version=observed.resource_version)
+        except (Conflict, Indeterminate) as error:
+            lost = error
+        except Refused as error:
+            if error.code != "stale_epoch":
+                raise
+            lost = error
+    assert lost is not None
+    raise lost
+
+
+def _annotation(hands: Hands, cause: Cause) -> Annotation:
+    actor = hands.scribe.actor
+    return Annotation(who=f"{actor.kind}:{actor.name}", why=f"{RETURN_MARK}{cause.reason}")
+
+
+def _pending(
+    hands: Hands, ward: WardId, epoch: int, proof: NotYet, written_after_s: float
+) -> RollbackReport:
+    hands.scribe.note(
+        ward,
+        RollbackPending(
+            epoch=epoch, waited_s=round(proof.waited_s, 3), waiting_for=proof.waiting_for
+        ),
+    )
+    return RollbackReport(
+        outcome=Outcome.PENDING,
+        epoch=epoch,
+        written_after_s=written_after_s,
+        detail=proof.waiting_for,
+    )
+
+
+def _proven(
+    hands: Hands, ward: WardId, epoch: int, proof: Proof, began: float, written_after_s: float
+) -> RollbackReport:
+    after_s = hands.clock.monotonic() - began
+    still_open = hands.prober.open_on(ward, Side.CANDIDATE)
+    hands.scribe.note(
+        ward,
+        RollbackProven(
+            epoch=epoch, probes=proof.probes, after_s=round(after_s, 4), still_open=still_open
+        ),
+    )
+    return RollbackReport(
+        outcome=Outcome.PROVEN,
+        epoch=epoch,
+        written_after_s=written_after_s,
+        proven_after_s=after_s,
+        still_open=still_open,
+    )

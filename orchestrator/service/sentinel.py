@@ -1,0 +1,171 @@
+"""The sentinel's loop: be the active one, tick, and renew leases while ticks are fresh.
+
+One lease says who is active; each ward that is exposed, or about to be, has a lease of
+its own that the guard watches. A sentinel that cannot renew the first one stands by.
+Source: design section 4 and rule 7.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+from wards.model import WardId
+
+from orchestrator.core.state import ProgrammeState
+from orchestrator.errors import Unavailable
+from orchestrator.ports import Clock, Leases
+from orchestrator.service.leases import (
+    ACTION,
+    LEGACY,
+    SENTINEL,
+    Keeper,
+    LeaseBook,
+    ward_lease,
+)
+from orchestrator.service.watch import TickReport, Watch
+
+log = structlog.get_logger()
+RENEWALS_A_LEASE = 4  # a renewal may be lost three times before anybody else acts
+TICKED_AT = "ticked_at"
+
+
+class Gauges(Protocol):
+    """What the sentinel shows of itself on /metrics."""
+
+    def ticked(self, report: TickReport, *, exposed: int, blind: int) -> None:
+        """One tick ended."""
+        ...
+
+    def active(self, *, is_active: bool) -> None:
+        """Whether this process is the active sentinel."""
+        ...
+
+    def lease(self, ward: WardId, age_s: float) -> None:
+        """Real seconds since the ward's lease was renewed."""
+        ...
+
+
+@dataclass(slots=True)
+class Sentinel:
+    """One process, active or standing by. `step` is one turn of its loop."""
+
+    watch: Watch
+    leases: Leases
+    keeper: Keeper
+    book: LeaseBook
+    gauges: Gauges
+    clock: Clock
+    lease_s: float
+    is_active: bool = False
+    last_tick: TickReport | None = None
+    last_tick_at_s: float | None = None
+    _renewed_at_s: dict[str, float] = field(default_factory=dict[str, float])
+
+    def step(self) -> None:
+        """Stand by, or tick and renew. Raises nothing that the routes cause."""
+        if self._was_stopped():
+            self._stand_by("stopped_too_long")
+        if not self.is_active:
+            self._try_to_lead()
+        if not self.is_active:
+            return
+        report = self.watch.tick()
+        self.last_tick, self.last_tick_at_s = report, self.clock.monotonic()
+        self._show(report)
+        if report.is_fresh:
+            self._renew(report)
+
+    def tick_age_s(self) -> float | None:
+        """Real seconds since the last tick ended; None before the first."""
+        return None if self.last_tick_at_s is None else self.clock.monotonic() - self.last_tick_at_s
+
+    def _was_stopped(self) -> bool:
+        age_s = self.tick_age_s()
+        return self.is_active and age_s is not None and age_s > self.lease_s
+
+    def _stand_by(self, why: str) -> None:
+        log.warning("sentinel.stood_by", why=why)
+        self.is_active = False
+        self.last_tick_at_s = None
+        self._renewed_at_s.clear()
+        self.book.forget_all()
+        self.gauges.active(is_active=False)
+
+    def _try_to_lead(self) -> None:
+        try:
+            self.book.see(self.leases.all())
+            before = self.book.record(SENTINEL)
+            led = self.keeper.hold(SENTINEL, self._notes())
+        except Unavailable as error:
+            log.warning("leases.missed", problem=str(error))
+            return
+        if led:
+            self._lead(None if before is None else before.notes.get(TICKED_AT))
+
+    def _lead(self, last_sign: str | None) -> None:
+        log.info("sentinel.activated", unwatched_since=last_sign)
+        self.is_active = True
+        self.watch.take_over(None if last_sign is None else datetime.fromisoformat(last_sign))
+        self.gauges.active(is_active=True)
+
+    def _renew(self, report: TickReport) -> None:
+        if not self._is_due(SENTINEL) and not self._new_wards(report):
+            return
+        try:
+            self.book.see(self.leases.all())
+            if not self._renew_one(SENTINEL, self._notes(), seize=False):
+                self._stand_by("another_sentinel_leads")
+                return
+            for ward in leased_wards(report, self.watch.record.state()):
+                self._renew_one(ward_lease(ward), self._ward_notes(ward), seize=True)
+        except Unavailable as error:
+            log.warning("leases.missed", problem=str(error))
+
+    def _new_wards(self, report: TickReport) -> bool:
+        wards = leased_wards(report, self.watch.record.state())
+        return any(ward_lease(ward) not in self._renewed_at_s for ward in wards)
+
+    def _is_due(self, name: str) -> bool:
+        renewed_at_s = self._renewed_at_s.get(name)
+        pause_s = self.lease_s / RENEWALS_A_LEASE
+        return renewed_at_s is None or self.clock.monotonic() - renewed_at_s >= pause_s
+
+    def _renew_one(self, name: str, notes: Mapping[str, str], *, seize: bool) -> bool:
+        held = self.keeper.hold(name, notes, seize=seize)
+        if held:
+            self._renewed_at_s[name] = self.clock.monotonic()
+        return held
+
+    def _notes(self) -> Mapping[str, str]:
+        return {TICKED_AT: self.clock.now().isoformat()}
+
+    def _ward_notes(self, ward: WardId) -> Mapping[str, str]:
+        return {
+            LEGACY: self.watch.legacy_of(ward).name.lower(),
+            ACTION: self.watch.plan.policy.guard,
+        }
+
+    def _show(self, report: TickReport) -> None:
+        exposed = sum(bool(item.view.exposed) for item in report.wards)
+        blind = sum(verdict.blind_for_s > 0 for item in report.wards for verdict in item.verdicts)
+        self.gauges.ticked(report, exposed=exposed, blind=blind)
+        for item in report.wards:
+            age_s = self.book.age_s(ward_lease(item.view.ward))
+            if age_s is not None:
+                self.gauges.lease(item.view.ward, age_s)
+
+
+def leased_wards(report: TickReport, state: ProgrammeState) -> tuple[WardId, ...]:
+    """The wards somebody must be seen to watch: exposed by route, or by a promotion under way."""
+    return tuple(
+        item.view.ward
+        for item in report.wards
+        if item.view.exposed or _is_entering(state, item.view.ward)
+    )
+
+
+def _is_entering(state: ProgrammeState, ward: WardId) -> bool:
+    intent = state.ward(ward).intent
+    return intent is not None and intent.exposes

@@ -1,0 +1,331 @@
+"""The sentinel's tick: look at every ward on its way, judge, and return what must return.
+
+Rollback is decided and begun before anything is recorded or paged, and in every phase.
+A tick whose readings took longer than a lease is worth nothing: its conclusions are
+dropped with everything remembered. Source: design sections 4 and 8; rules 1, 2 and 5.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Protocol
+
+import structlog
+from wards.model import WardId
+from wards.shifts import incoming
+
+from orchestrator.core.baseline import Sampling, sample
+from orchestrator.core.decision import (
+    Decision,
+    Hold,
+    Rollback,
+    Situation,
+    decide,
+    legacy_level,
+)
+from orchestrator.core.event import (
+    BaselineMeasured,
+    Cause,
+    RollbackBlocked,
+    Trigger,
+    WatchTaken,
+)
+from orchestrator.core.ids import SignalName
+from orchestrator.core.judging import Memories, changes, judge_ward
+from orchestrator.core.plan import Plan, Signal
+from orchestrator.core.reading import Reading
+from orchestrator.core.route import ObservedRoute
+from orchestrator.core.state import ProgrammeState
+from orchestrator.core.verdict import Level, Verdict
+from orchestrator.core.view import (
+    WardView,
+    foreign_return,
+    gathered_signals,
+    is_watched,
+    judged_signals,
+    stray_slices,
+    view,
+)
+from orchestrator.errors import Unavailable
+from orchestrator.ports import Notifier, Page, Readings
+from orchestrator.service.rollback import Hands, RollbackReport, roll_back
+
+log = structlog.get_logger()
+
+
+class Readers(Protocol):
+    """All sources together."""
+
+    def read_all(
+        self, signals: Sequence[Signal], wards: Sequence[WardId], *, deadline_s: float
+    ) -> Readings:
+        """Exactly one reading for every pair asked; what did not answer in time is SourceDown.
+        Never raises."""
+        ...
+
+
+class Record(Protocol):
+    """What the watch needs to know of the ledger without ever waiting for it."""
+
+    def state(self) -> ProgrammeState:
+        """The programme as far as this process knows it."""
+        ...
+
+    def read_after(self, moment_s: float) -> bool:
+        """Whether the ledger was read to its end in a round that began after that moment."""
+        ...
+
+
+@dataclass(slots=True)
+class Recollection:
+    """What a sentinel remembers of one ward between ticks."""
+
+    memories: Memories = MappingProxyType({})
+    verdicts: tuple[Verdict, ...] = ()
+    sampling: Sampling = Sampling()
+    stray_since_s: float | None = None
+    blocked: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardTick:
+    """What one tick made of one ward."""
+
+    view: WardView
+    verdicts: tuple[Verdict, ...]
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickReport:
+    """One tick, in real seconds. `is_fresh`: it took less than a lease, so leases may be
+    renewed on the strength of it. `routes_read`: the routes answered."""
+
+    wards: tuple[WardTick, ...]
+    read_s: float
+    took_s: float
+    is_fresh: bool
+    routes_read: bool
+
+
+@dataclass(slots=True)
+class Watch:
+    """One sentinel's watching. Used by one thread; returns run on the executor.
+
+    `clear`: drops everything that sources remember, when the watch begins anew.
+    """
+
+    plan: Plan
+    hands: Hands
+    readers: Readers
+    record: Record
+    notifier: Notifier
+    executor: Executor
+    _wards: dict[WardId, Recollection] = field(default_factory=dict[WardId, Recollection])
+    _routes: dict[WardId, ObservedRoute] = field(default_factory=dict[WardId, ObservedRoute])
+    _returns: dict[WardId, Future[RollbackReport]] = field(
+        default_factory=dict[WardId, Future[RollbackReport]]
+    )
+
+    def take_over(self, unwatched_since: datetime | None) -> None:
+        """Become the active sentinel: remember nothing, and say since when nobody looked."""
+        self._wards.clear()
+        self.hands.scribe.note(None, WatchTaken(unwatched_since=unwatched_since))
+
+    def tick(self) -> TickReport:
+        """Look, judge and return; then write down, page and gather."""
+        began_s = self.hands.clock.monotonic()
+        routes_read = self._read_routes()
+        views = self._views()
+        readings = _by_ward(self._read(views))
+        read_s = self.hands.clock.monotonic() - began_s
+        if read_s > self.plan.policy.lease_s:
+            self._wards.clear()
+            return self._report((), began_s, read_s, routes_read=routes_read)
+        results = tuple(self._judge(item, readings.get(item.ward, {})) for item in views)
+        for result in results:
+            self._act(result)
+        for result in results:
+            self._write_down(result, readings.get(result.view.ward, {}))
+        self._forget_unwatched(views)
+        return self._report(results, began_s, read_s, routes_read=routes_read)
+
+    def legacy_of(self, ward: WardId) -> Level:
+        """How ready legacy was for the ward at the last tick; BLIND when nobody looked."""
+        return legacy_level(self.plan, self._recall(ward).verdicts)
+
+    def _report(
+        self, results: tuple[WardTick, ...], began_s: float, read_s: float, *, routes_read: bool
+    ) -> TickReport:
+        took_s = self.hands.clock.monotonic() - began_s
+        return TickReport(
+            wards=results,
+            read_s=read_s,
+            took_s=took_s,
+            is_fresh=took_s <= self.plan.policy.lease_s,
+            routes_read=routes_read,
+        )
+
+    def _recall(self, ward: WardId) -> Recollection:
+        return self._wards.setdefault(ward, Recollection())
+
+    def _forget_unwatched(self, views: tuple[WardView, ...]) -> None:
+        for ward in self._wards.keys() - {item.ward for item in views}:
+            del self._wards[ward]
+
+    def _read_routes(self) -> bool:
+        try:
+            self._routes = {item.route.ward: item for item in self.hands.routes.all()}
+        except Unavailable as error:
+            log.warning("routes.missed", problem=str(error))
+            return False
+        return True
+
+    def _views(self) -> tuple[WardView, ...]:
+        state = self.record.state()
+        views = (self._view(state, ward.id) for ward in self.plan.wards)
+        return tuple(item for item in views if is_watched(item))
+
+    def _view(self, state: ProgrammeState, ward: WardId) -> WardView:
+        observed = self._routes.get(ward)
+        return view(self.plan, state.ward(ward), None if observed is None else observed.route)
+
+    def _read(self, views: tuple[WardView, ...]) -> Readings:
+        wanted = {
+            signal.name
+            for item in views
+            for signal in (*judged_signals(self.plan, item), *gathered_signals(self.plan, item))
+        }
+        signals = tuple(signal for signal in self.plan.signals if signal.name in wanted)
+        if not signals:
+            return {}
+        return self.readers.read_all(
+            signals,
+            tuple(item.ward for item in views),
+            deadline_s=self.plan.policy.query_budget_s,
+        )
+
+    def _judge(self, item: WardView, readings: Mapping[SignalName, Reading]) -> WardTick:
+        recall = self._recall(item.ward)
+        recall.memories, verdicts = judge_ward(
+            self.plan,
+            item,
+            readings,
+            recall.memories,
+            at_s=self.hands.clock.monotonic(),
+            now=self.hands.clock.now(),
+        )
+        situation = Situation(
+            plan=self.plan, ward=item.state, exposed=item.exposed, verdicts=verdicts
+        )
+        return WardTick(view=item, verdicts=verdicts, decision=decide(situation))
+
+    def _act(self, result: WardTick) -> None:
+        match result.decision:
+            case Rollback(cause=cause):
+                self._return(result.view, cause)
+            case Hold(cause=cause) if cause is not None:
+                self._block(result, cause)
+            case _:
+                cause = foreign_return(result.view) or self._stray(result.view)
+                if cause is not None:
+                    self._return(result.view, cause)
+
+    def _return(self, item: WardView, cause: Cause) -> None:
+        """Begin (or go on with) a return, at most one at a time for a ward."""
+        running = self._returns.get(item.ward)
+        if running is not None and not running.done():
+            return
+        state = self.record.state().ward(item.ward)
+        self._returns[item.ward] = self.executor.submit(
+            _guarded(lambda: roll_back(self.hands, state, cause))
+        )
+
+    def _stray(self, item: WardView) -> Cause | None:
+        """Exposure that nobody wrote ahead, once the ledger was read after it was first seen."""
+        recall = self._recall(item.ward)
+        strays = stray_slices(self.plan, item)
+        if not strays:
+            recall.stray_since_s = None
+            return None
+        if recall.stray_since_s is None:
+            recall.stray_since_s = self.hands.clock.monotonic()
+        if not self.record.read_after(recall.stray_since_s):
+            return None
+        return Cause(
+            trigger=Trigger.STRAY,
+            reason=f"{', '.join(strays)} on the candidate without an intent in the ledger",
+        )
+
+    def _block(self, result: WardTick, cause: Cause) -> None:
+        """Legacy is sick: say so once a cause, name the downtime procedure, switch nothing."""
+        recall = self._recall(result.view.ward)
+        if recall.blocked == cause.signal:
+            return
+        recall.blocked = cause.signal
+        procedure = self.plan.ward(result.view.ward).downtime_procedure
+        self.hands.scribe.note(
+            result.view.ward,
+            RollbackBlocked(cause=cause, legacy="not ready", downtime_procedure=procedure),
+        )
+        self.notifier.page(_blocked_page(result.view.ward, cause, procedure))
+
+    def _write_down(self, result: WardTick, readings: Mapping[SignalName, Reading]) -> None:
+        recall = self._recall(result.view.ward)
+        for change in changes(recall.verdicts, result.verdicts):
+            self.hands.scribe.note(result.view.ward, change)
+        recall.verdicts = result.verdicts
+        if not (isinstance(result.decision, Hold) and result.decision.cause):
+            recall.blocked = None
+        self._gather(result.view, recall, readings)
+
+    def _gather(
+        self, item: WardView, recall: Recollection, readings: Mapping[SignalName, Reading]
+    ) -> None:
+        signals = gathered_signals(self.plan, item)
+        if not signals:
+            recall.sampling = Sampling()
+            return
+        patterns = self.plan.ward(item.ward).patterns
+        shift = incoming(patterns, self.plan.zone, self.hands.clock.now())
+        mine = {s.name: readings[s.name] for s in signals if s.name in readings}
+        recall.sampling, measured = sample(recall.sampling, shift, mine)
+        for one in measured:
+            self.hands.scribe.note(
+                item.ward,
+                BaselineMeasured(signal=one.signal, shift=one.shift.kind, value=one.value, n=one.n),
+            )
+
+
+def _by_ward(readings: Readings) -> Mapping[WardId, Mapping[SignalName, Reading]]:
+    by_ward: dict[WardId, dict[SignalName, Reading]] = {}
+    for (ward, signal), reading in readings.items():
+        by_ward.setdefault(ward, {})[signal] = reading
+    return by_ward
+
+
+def _guarded(job: Callable[[], RollbackReport]) -> Callable[[], RollbackReport]:
+    """The outermost frame of a return on its own thread: a fault of ours is said aloud, and the
+    next tick, which finds the ward not home, begins again."""
+
+    def run() -> RollbackReport:
+        try:
+            return job()
+        except Exception:
+            log.exception("rollback.stumbled")
+            raise
+
+    return run
+
+
+def _blocked_page(ward: WardId, cause: Cause, procedure: str) -> Page:
+    return Page(
+        ward=ward,
+        code="legacy_not_ready",
+        message=f"{ward} should return to legacy ({cause.reason}), but legacy does not answer. "
+        "Nothing was switched.",
+        next_action=f"Downtime procedure: {procedure}. To switch all the same: "
+        f"wardshift rollback {ward} --legacy-is-sick --reason '...'",
+    )

@@ -1,0 +1,79 @@
+"""Where this installation lives: addresses, files, credentials. Never what a plan means.
+
+Read from the environment (WARDSHIFT_...) and from `site.env` in the home folder.
+Addresses are named by the plan's providers (`staff_metrics`, `legacy`, ...), so that one
+plan with one hash serves a test hospital and a real one.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+HOME_VARIABLE = "WARDSHIFT_HOME"
+DEFAULT_HOME = ".wardshift"
+SITE_FILE = "site.env"
+
+
+class Site(BaseSettings):
+    """One installation's addresses and files.
+
+    `gateways`: every replica of the gateway's data plane, for proofs.
+    `addresses`: by the name that a plan's provider gives.
+    `clock_file`: only in the practice hospital.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="WARDSHIFT_", env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    home: Path = Path(DEFAULT_HOME)
+    plan: Path | None = None
+    ledger_url: str = ""
+    ledger_timeout_s: float = Field(default=3.0, gt=0)
+    gateways: tuple[str, ...] = ()
+    gateway_admin: str = ""
+    addresses: dict[str, str] = Field(default_factory=dict)
+    prefect_api: str = ""
+    prefect_ui: str = ""
+    sentinel_port: int = 0
+    clock_file: Path | None = None
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's database URL; SQLite in the home folder unless set."""
+        return self.ledger_url or f"sqlite:///{(self.home / 'ledger.sqlite').resolve()}"
+
+    @property
+    def journal_dir(self) -> Path:
+        """Where every process of this machine keeps its journal."""
+        return self.home / "journal"
+
+    @property
+    def replica_dir(self) -> Path:
+        """Where local copies of the ledger's entries are kept."""
+        return self.home / "replica"
+
+    @property
+    def pages_file(self) -> Path:
+        """Where messages to people are also written, one JSON line each."""
+        return self.home / "pages.jsonl"
+
+
+def load_site(home: Path | None = None) -> Site:
+    """Read the site of a home folder; the environment wins over the file.
+
+    Raises: pydantic.ValidationError for values that are no settings.
+    """
+    chosen = home or Path(os.environ.get(HOME_VARIABLE, DEFAULT_HOME))
+    return Site(_env_file=chosen / SITE_FILE, home=chosen)  # pyright: ignore[reportCallIssue]
+
+
+def write_site(home: Path, values: dict[str, str]) -> Path:
+    """Write `site.env` with these settings (names without the prefix, lower case)."""
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / SITE_FILE
+    lines = (f"WARDSHIFT_{name.upper()}={value}" for name, value in values.items())
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

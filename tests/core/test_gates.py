@@ -1,0 +1,142 @@
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+
+from orchestrator.core import event as ev
+from orchestrator.core.gates.answer import Closed, Open, Unknown, all_open
+from orchestrator.core.gates.rules import RULES, GateFacts, Life, evaluate
+from orchestrator.core.ids import StageName
+from orchestrator.core.soak import soak_progress
+from orchestrator.core.state import Baseline, Blemish, Freeze, Phase, WardState, fold
+from orchestrator.core.verdict import Code, Level
+from tests.drafts import draft, entries
+from tests.plans import CSO, FAILED_LOGINS, FIRST, HEAD, SECOND, SLOW, open_windows, plan
+from wards.shifts import ShiftKind
+
+# A Tuesday at noon, practice time; the ward has been in shadow since Sunday.
+NOW = datetime(2027, 3, 2, 11, tzinfo=UTC)
+SINCE = NOW - timedelta(days=2)
+NOTES = StageName("notes")
+
+
+def seen(level=Level.PASS, signal=SLOW):
+    return ev.VerdictChanged(
+        signal=signal, level=level, code=Code.WITHIN, value=1.0, limit=2.0, n=1
+    )
+
+
+def programme(*wards):
+    state = fold(entries(draft(None, ev.ProgrammeStarted(wards=(FIRST, SECOND)), plan_hash="h")))
+    return replace(state, wards={ward.ward: ward for ward in wards})
+
+
+def shadow_ward(name=FIRST, **details):
+    ward = fold(entries(draft(name, seen()))).ward(name)
+    baselines = tuple(
+        Baseline(signal=FAILED_LOGINS, shift=shift, value=0.1) for shift in ShiftKind
+    )
+    values = {
+        "phase": Phase.AT_STAGE,
+        "stage": StageName("shadow"),
+        "entered_at": SINCE,
+        "approvals": frozenset({(NOTES, CSO), (NOTES, HEAD)}),
+        "baselines": baselines,
+    }
+    return replace(ward, **{**values, **details})
+
+
+def facts(ward=None, **details):
+    ward = ward or shadow_ward()
+    values = {
+        "plan": plan(),
+        "plan_hash": "h",
+        "programme": programme(ward),
+        "ward": ward,
+        "stage": plan().stage(NOTES),
+        "life": Life(sentinel=True, guard=True),
+        "legacy": Level.PASS,
+        "now": NOW,
+    }
+    return GateFacts(**{**values, **details})
+
+
+def test_everything_in_order_opens_every_gate():
+    answers = evaluate(facts())
+    assert all_open(answers), [answer for answer in answers if not isinstance(answer, Open)]
+    assert len(answers) == len(RULES)
+
+
+FROZEN = Freeze(ward=SECOND, reason="slow", since=NOW)
+NIGHT_ONLY = replace(plan(), windows=replace(open_windows(), opens=time(1), closes=time(2)))
+
+
+@pytest.mark.parametrize(
+    ("gate", "changed", "kind"),
+    [
+        ("not_frozen", {"programme": replace(programme(shadow_ward()), freeze=FROZEN)}, Closed),
+        ("plan_unchanged", {"plan_hash": "other"}, Closed),
+        ("plan_unchanged", {"programme": replace(programme(), plan_hash=None)}, Closed),
+        ("legacy_ready", {"legacy": Level.BREACH}, Closed),
+        ("legacy_ready", {"legacy": Level.BLIND}, Unknown),
+        ("legacy_ready", {"legacy": None}, Unknown),
+        ("sentinel_alive", {"life": Life(sentinel=False, guard=True)}, Closed),
+        ("sentinel_alive", {"life": Life(sentinel=None, guard=True)}, Unknown),
+        ("guard_alive", {"life": Life(sentinel=True, guard=False)}, Closed),
+        ("guard_alive", {"life": Life(sentinel=True, guard=None)}, Unknown),
+        ("in_window", {"plan": NIGHT_ONLY}, Closed),
+        ("not_held", {"ward": shadow_ward(held="relatives' day")}, Closed),
+        ("signals_clear", {"ward": shadow_ward(verdicts=())}, Unknown),
+        ("baselines_known", {"ward": shadow_ward(baselines=())}, Closed),
+        ("soaked", {"ward": shadow_ward(entered_at=NOW - timedelta(hours=2))}, Closed),
+        ("approved", {"ward": shadow_ward(approvals=frozenset())}, Closed),
+        ("approved", {"ward": shadow_ward(approvals=frozenset({(NOTES, CSO)}))}, Closed),
+    ],
+)
+def test_one_thing_wrong_closes_that_gate_and_no_other(gate, changed, kind):
+    answers = {answer.gate: answer for answer in evaluate(facts(**changed))}
+    assert [name for name, answer in answers.items() if not isinstance(answer, Open)] == [gate]
+    assert isinstance(answers[gate], kind)
+    assert answers[gate].todo
+
+
+@pytest.mark.parametrize("level", [Level.BLIND, Level.BREACH])
+def test_a_blind_or_breached_signal_closes_the_gate(level):
+    ward = shadow_ward(verdicts=fold(entries(draft(FIRST, seen(level)))).ward(FIRST).verdicts)
+    answers = evaluate(facts(ward))
+    assert [a.gate for a in answers if not isinstance(a, Open)] == ["signals_clear"]
+
+
+def test_the_second_ward_waits_for_the_first():
+    second = shadow_ward(SECOND)
+    open_first = facts(second, programme=programme(second, shadow_ward()))
+    assert [a.gate for a in evaluate(open_first) if not isinstance(a, Open)] == ["ward_in_turn"]
+    accepted = shadow_ward(phase=Phase.ACCEPTED)
+    assert all_open(evaluate(facts(second, programme=programme(second, accepted))))
+
+
+def test_no_answer_at_all_is_not_open():
+    assert not all_open(())
+
+
+@pytest.mark.parametrize(
+    ("blemish_h", "shifts", "nights"),
+    [
+        pytest.param(None, 5, 2, id="clean"),
+        pytest.param((10.0, 10.1), 4, 1, id="blind for minutes at night spoils one night"),
+        pytest.param((46.0, None), 5, 2, id="still blind in a shift that is not whole yet"),
+        pytest.param((0.5, None), 0, 0, id="blind ever since"),
+    ],
+)
+def test_soak_counts_whole_clean_shifts(blemish_h, shifts, nights):
+    blemishes = ()
+    if blemish_h is not None:
+        since, until = blemish_h
+        end = None if until is None else SINCE + timedelta(hours=until)
+        blemishes = (Blemish(since=SINCE + timedelta(hours=since), until=end),)
+    ward = WardState(
+        ward=FIRST, phase=Phase.AT_STAGE, stage=StageName("shadow"), entered_at=SINCE,
+        blemishes=blemishes,
+    )  # fmt: skip
+    done = soak_progress(plan(), ward, NOW).done
+    assert (done.shifts, done.nights) == (shifts, nights)

@@ -1,0 +1,1 @@
+"""What a ward is: model, shifts, calendar, windows, catalogue, and a practice hospital."""

@@ -1,0 +1,1 @@
+"""A practice hospital: real processes over HTTP. Everything in it is invented."""
