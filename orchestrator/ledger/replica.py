@@ -1,0 +1,47 @@
+"""A process's own copy of the entries it has read, for when the ledger does not answer.
+
+It is also a witness: a ledger that later ends before the copy, or says something else,
+has been changed.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from orchestrator.core.event import Entry
+from orchestrator.errors import Corrupt
+from orchestrator.ledger.lines import BadLine, LineFile, read_lines
+from orchestrator.ledger.mapping import FIRST_HASH, entry_from, entry_row
+
+
+class FileReplica:
+    """One file a process name; only its newest unbroken chain from the first entry is used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = LineFile(path)
+        self._last = 0
+
+    def load(self) -> tuple[Entry, ...]:
+        """The kept entries from the first on, as far as they follow each other."""
+        entries: list[Entry] = []
+        prev = FIRST_HASH
+        for line in read_lines(self._path):
+            if isinstance(line, BadLine) or line["seq"] <= len(entries):
+                continue
+            try:
+                entry = entry_from(line, prev_hash=prev)
+            except Corrupt:
+                break
+            if entry.seq != len(entries) + 1:
+                break
+            entries.append(entry)
+            prev = entry.hash
+        self._last = len(entries)
+        return tuple(entries)
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Keep more. Raises: Unavailable when the disk refuses."""
+        new = tuple(entry for entry in entries if entry.seq > self._last)
+        if new:
+            self._file.append([entry_row(entry) for entry in new])
+            self._last = new[-1].seq

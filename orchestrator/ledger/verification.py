@@ -1,0 +1,75 @@
+"""Whether the record can be trusted, and if not, which event says so.
+
+Reads every row as it is stored, streaming. The anchor in the database shows a removed
+tail; local replicas show one even to somebody who may change the anchor.
+Source: design section 11.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from orchestrator.core.event import Entry
+from orchestrator.errors import Corrupt
+from orchestrator.ledger.mapping import FIRST_HASH, entry_from
+from orchestrator.ledger.store import SqlLedger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """How many events follow each other, and the first thing that is wrong, in words."""
+
+    events: int
+    head_hash: str
+    problem: str | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        """Nothing is wrong."""
+        return self.problem is None
+
+
+def verify(ledger: SqlLedger, *, witnesses: Iterable[tuple[Entry, ...]] = ()) -> Verification:
+    """Check the whole chain, its end, and what witnesses have seen. Raises: Unavailable."""
+    seq, prev = 0, FIRST_HASH
+    hashes: dict[int, str] = {}
+    for row in ledger.rows():
+        try:
+            if row["seq"] != seq + 1:
+                return _wrong(seq, prev, f"event {seq + 1} is missing (next is {row['seq']})")
+            entry = entry_from(row, prev_hash=prev)
+        except Corrupt as error:
+            return _wrong(seq, prev, str(error))
+        seq, prev = entry.seq, entry.hash
+        hashes[seq] = prev
+    try:
+        anchored, anchor_hash = ledger.anchor()
+    except Corrupt as error:
+        return _wrong(seq, prev, str(error))
+    if (anchored, anchor_hash) != (seq, prev):
+        return _wrong(seq, prev, _end_problem(seq, anchored))
+    return _witnessed(seq, prev, hashes, witnesses)
+
+
+def _witnessed(
+    seq: int, prev: str, hashes: dict[int, str], witnesses: Iterable[tuple[Entry, ...]]
+) -> Verification:
+    for entries in witnesses:
+        if not entries:
+            continue
+        last = entries[-1]
+        if last.seq > seq:
+            return _wrong(seq, prev, f"events {seq + 1} to {last.seq} were seen here and are gone")
+        if hashes[last.seq] != last.hash:
+            first = next(one.seq for one in entries if hashes[one.seq] != one.hash)
+            return _wrong(seq, prev, f"event {first}: it is not the one that was seen here")
+    return Verification(events=seq, head_hash=prev)
+
+
+def _end_problem(seq: int, anchored: int) -> str:
+    if anchored > seq:
+        return f"events {seq + 1} to {anchored} were removed from the end"
+    return f"event {seq}: the anchor says the chain ends elsewhere (event {anchored})"
+
+
+def _wrong(seq: int, prev: str, problem: str) -> Verification:
+    return Verification(events=seq, head_hash=prev, problem=problem)
