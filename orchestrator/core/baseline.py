@@ -6,7 +6,7 @@ seen whole gives no baseline. Source: design section 6.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from types import MappingProxyType
 
@@ -19,6 +19,10 @@ LEAST_SAMPLES = 5  # fewer than this cannot show a median's own spread
 KEPT_SAMPLES = 10_000  # a 10-hour shift at a 5 s tick gives 7,200
 
 
+def _nothing() -> Mapping[SignalName, tuple[float, ...]]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """One ward's gathering: the shift it belongs to, whether its beginning was seen, and
@@ -26,7 +30,7 @@ class Sampling:
 
     shift: Shift | None = None
     is_whole: bool = False
-    numbers: Mapping[SignalName, tuple[float, ...]] = MappingProxyType({})
+    numbers: Mapping[SignalName, tuple[float, ...]] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ import structlog
 from orchestrator.core.event import Cause, Draft
 from orchestrator.core.ids import SignalName
 from orchestrator.core.state import Phase, ProgrammeState, WardState, apply
+from orchestrator.ports import Clock
 from orchestrator.service.advance import Did, Step
 from orchestrator.service.rollback import Hands, RollbackReport, roll_back
-from wards.model import WardId
 
 log = structlog.get_logger()
 PATIENCE_TICKS = 2
@@ -52,41 +52,56 @@ class Patience:
 
 
 @dataclass(slots=True)
-class Backstop:
-    """One ward's second line, for one thread at a time. `tick_s` is the sentinel's tick."""
+class Returner:
+    """Returns wards again and again until they are back, counting what it did itself before
+    the ledger shows it. For one thread at a time."""
 
     hands: Hands
-    tick_s: float
-    _patience: Patience = field(init=False)
     _own: list[Draft] = field(default_factory=list[Draft])
 
     def __post_init__(self) -> None:
         """Hear what our own hands note."""
-        self._patience = Patience(limit_s=PATIENCE_TICKS * self.tick_s)
         self.hands.scribe.listen(self._own.append)
+
+    def known(self, ward: WardState) -> WardState:
+        """The ward as recorded, and on top of it what we did since."""
+        state = ProgrammeState(wards={ward.ward: ward})
+        for draft in self._own:
+            state = apply(state, draft)
+        return state.ward(ward.ward)
+
+    def go(self, ward: WardState, cause: Cause) -> RollbackReport:
+        """Begin, go on with or complete the return of a ward."""
+        return roll_back(self.hands, self.known(ward), cause)
+
+    def forget(self) -> None:
+        """The ledger shows what we did, or there was nothing."""
+        self._own.clear()
+
+
+@dataclass(slots=True)
+class Backstop:
+    """One ward's second line, for one thread at a time. `tick_s` is the sentinel's tick."""
+
+    returner: Returner
+    clock: Clock
+    tick_s: float
+    _patience: Patience = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Two ticks: the sentinel has had its turn."""
+        self._patience = Patience(limit_s=PATIENCE_TICKS * self.tick_s)
 
     def look(self, step: Step) -> RollbackReport | None:
         """Return the ward if its need has stood too long; None when there was nothing to do."""
         cause = unanswered(step)
         if cause is None:
-            self._own.clear()
-        state = self._known(step.ward)
-        if cause is None or state.phase is Phase.ROLLED_BACK:
-            self._patience.is_over(None, at_s=self.hands.clock.monotonic())
-            return None
-        if not self._patience.is_over((step.ward.phase, cause.signal), at_s=self._now_s()):
+            self.returner.forget()
+        is_back = self.returner.known(step.ward).phase is Phase.ROLLED_BACK
+        need = None if cause is None or is_back else (step.ward.phase, cause.signal)
+        if not self._patience.is_over(need, at_s=self.clock.monotonic()) or cause is None:
             return None
         log.error("backstop.returning", ward=step.ward.ward, reason=cause.reason)
-        report = roll_back(self.hands, state, cause)
-        self._patience.start_again(at_s=self._now_s())
+        report = self.returner.go(step.ward, cause)
+        self._patience.start_again(at_s=self.clock.monotonic())
         return report
-
-    def _now_s(self) -> float:
-        return self.hands.clock.monotonic()
-
-    def _known(self, ward: WardState) -> WardState:
-        """The ward as recorded, and on top of it what we did since."""
-        state = ProgrammeState(wards={WardId(ward.ward): ward})
-        for draft in self._own:
-            state = apply(state, draft)
-        return state.ward(ward.ward)

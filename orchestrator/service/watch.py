@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Protocol
 
 import structlog
@@ -38,7 +37,7 @@ from orchestrator.core.plan import Plan, Signal
 from orchestrator.core.reading import Reading
 from orchestrator.core.route import ObservedRoute
 from orchestrator.core.state import ProgrammeState
-from orchestrator.core.verdict import Level, Verdict
+from orchestrator.core.verdict import Level, Memory, Verdict
 from orchestrator.core.view import (
     WardView,
     foreign_return,
@@ -82,9 +81,9 @@ class Record(Protocol):
 class Recollection:
     """What a sentinel remembers of one ward between ticks."""
 
-    memories: Memories = MappingProxyType({})
+    memories: Memories = field(default_factory=dict[SignalName, Memory])
     verdicts: tuple[Verdict, ...] = ()
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     stray_since_s: float | None = None
     blocked: str | None = None
 
