@@ -149,6 +149,7 @@ class Watch:
         for result in results:
             self._write_down(result, readings.get(result.view.ward, {}))
         self._forget_unwatched(views)
+        self.hands.scribe.flush()
         return self._report(results, began_s, read_s, routes_read=routes_read)
 
     def legacy_of(self, ward: WardId) -> Level:

@@ -227,6 +227,7 @@ class SentinelProcess:
         self.world = world
         self.name = name
         self.replica = MemoryReplica()
+        self.is_busy = False
         self.fuse = Fuse()
         self.starts = 0
         self.start()
@@ -267,11 +268,16 @@ class SentinelProcess:
         )
 
     def turn(self) -> None:
+        if self.is_busy:  # its own return is sleeping; on real threads it would not tick itself
+            return
+        self.is_busy = True
         try:
             self.follower.round()
             self.sentinel.step()
         except Crash:
             self.start()
+        finally:
+            self.is_busy = False
 
 
 class GuardProcess:

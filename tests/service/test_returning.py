@@ -1,0 +1,301 @@
+"""The way back, one dependency broken at a time, with the real services over fakes."""
+
+import pytest
+
+from orchestrator.core import event as ev
+from orchestrator.core.ids import ActorKind, StageName
+from orchestrator.core.plan import GuardAction
+from orchestrator.core.route import Annotation, desired_route, is_exposed
+from orchestrator.core.state import Phase, WardState
+from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
+from orchestrator.service.rollback import Outcome, roll_back
+from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, SECOND, SLOW
+from tests.property.world import World
+
+CAUSE = ev.Cause(trigger=ev.Trigger.PERSON, reason="asked")
+
+
+@pytest.fixture
+def world():
+    """A ward whose notes are worked in the candidate, watched and guarded."""
+    made = World()
+    made.clock.meanwhile = made.sentinels[0].turn
+    made.desk.start()
+    for role in (CSO, HEAD):
+        made.desk.approve(FIRST, StageName("notes"), role, comment="")
+    for _ in range(60):
+        if made.exposed():
+            return made
+        made.clock.jump(4 * 3600.0)
+        for turn in (made.sentinels[0].turn, made.guards[0].turn, made.flows[0].turn):
+            made.clock.advance(2.1)
+            turn()
+    raise AssertionError("the ward was never exposed")
+
+
+def tick(world, times=1, seconds=1.0):
+    for _ in range(times):
+        world.clock.advance(seconds)
+        world.sentinels[0].turn()
+
+
+def happenings(world, kind):
+    return [draft.happening for draft in world.drafts() if isinstance(draft.happening, kind)]
+
+
+def test_a_breach_returns_the_ward_and_freezes_the_programme(world):
+    world.numbers[SLOW] = 9.0
+    tick(world, 2)  # two of three
+    state = world.state()
+    assert not world.exposed()
+    assert state.ward(FIRST).phase is Phase.ROLLED_BACK
+    assert state.freeze is not None
+    (proven,) = happenings(world, ev.RollbackProven)
+    assert proven.probes >= 2 * len(world.plan.slices)
+
+
+def test_one_bad_tick_of_two_needed_does_not(world):
+    world.numbers[SLOW] = 9.0
+    tick(world)
+    world.numbers[SLOW] = 0.1
+    tick(world, 3)
+    assert world.exposed()
+
+
+@pytest.mark.parametrize("blind", ["ledger", "journal", "gateway lies", "approval", "held"])
+def test_a_broken_dependency_does_not_stop_the_return(world, blind):
+    match blind:
+        case "ledger":
+            world.ledger.down = True
+        case "journal":
+            for journal in world.journals:
+                journal.down = True
+        case "gateway lies":
+            world.prober.silent = True
+        case "approval":
+            world.desk.withdraw(FIRST, StageName("notes"), CSO, comment="no")
+        case "held":
+            world.desk.hold(FIRST, reason="wait")
+    world.numbers[SLOW] = 9.0
+    tick(world, 2)
+    assert not world.exposed()
+
+
+def test_what_happened_without_the_ledger_is_in_it_once_afterwards(world):
+    world.ledger.down = True
+    world.numbers[SLOW] = 9.0
+    tick(world, 3)
+    world.ledger.down = False
+    tick(world, 3)
+    kept = [entry.draft.happening for entry in world.ledger.kept()]
+    for kind in (ev.RollbackIntended, ev.RollbackWritten, ev.RollbackProven):
+        assert sum(isinstance(one, kind) for one in kept) == 1
+
+
+def test_what_could_not_be_journalled_is_written_when_the_disk_is_back(world):
+    for journal in world.journals:
+        journal.down = True
+    world.numbers[SLOW] = 9.0
+    tick(world, 2)
+    assert not world.exposed()
+    for journal in world.journals:
+        journal.down = False
+    tick(world, 3)
+    assert world.state().ward(FIRST).phase is Phase.ROLLED_BACK
+    world.drain()
+    kept = [type(entry.draft.happening) for entry in world.ledger.kept()]
+    assert kept.count(ev.RollbackProven) == 1
+
+
+def test_routes_down_is_waited_for_and_said(world):
+    world.numbers[SLOW] = 9.0
+    world.routes.down = True
+    tick(world, 4)
+    assert world.exposed()
+    world.routes.down = False
+    tick(world)
+    assert not world.exposed()
+
+
+def test_blindness_holds_at_once_and_returns_after_patience(world):
+    world.numbers[SLOW] = None
+    tick(world, 9)
+    assert world.exposed()
+    tick(world, 3)
+    assert not world.exposed()
+    (intended,) = happenings(world, ev.RollbackIntended)
+    assert intended.cause.trigger is ev.Trigger.BLIND
+
+
+def test_sick_legacy_pages_with_the_downtime_procedure_and_switches_nothing(world):
+    world.numbers[SLOW], world.numbers[LEGACY_UP] = 9.0, 0.0
+    tick(world, 5)
+    assert world.exposed()
+    (page,) = world.notifier.pages
+    assert page.code == "legacy_not_ready"
+    assert world.plan.ward(FIRST).downtime_procedure in page.next_action
+    (blocked,) = happenings(world, ev.RollbackBlocked)
+    assert blocked.cause.signal == SLOW
+    world.numbers[LEGACY_UP] = 1.0
+    tick(world, 2)
+    assert not world.exposed()
+
+
+def test_unseen_legacy_does_not_block_the_way_back(world):
+    world.numbers[SLOW], world.numbers[LEGACY_UP] = 9.0, None
+    tick(world, 2)
+    assert not world.exposed()
+
+
+def test_a_sentinel_that_was_stopped_stands_by_first_and_changes_nothing(world):
+    epoch = world.epoch()
+    world.numbers[SLOW] = None
+    tick(world, 3)  # blind, within patience
+    world.numbers[SLOW] = 0.1
+    world.clock.advance(3600.0)  # SIGSTOP
+    world.sentinels[1].turn()
+    world.clock.advance(9.0)
+    world.sentinels[1].turn()  # the standby leads now
+    assert world.sentinels[1].sentinel.is_active
+    world.sentinels[0].turn()  # SIGCONT
+    assert not world.sentinels[0].sentinel.is_active
+    assert world.exposed()
+    assert world.epoch() == epoch
+
+
+def test_the_guard_returns_a_ward_whose_lease_stands_still(world):
+    for _ in range(6):
+        world.clock.advance(2.0)
+        world.guards[0].turn()
+    assert not world.exposed()
+    (intended,) = happenings(world, ev.RollbackIntended)
+    assert intended.cause.trigger is ev.Trigger.LEASE
+
+
+def test_the_guard_leaves_a_renewed_lease_alone(world):
+    for _ in range(10):
+        tick(world, 1, 2.0)
+        world.guards[0].turn()
+    assert world.exposed()
+
+
+def test_the_guard_only_pages_when_legacy_was_last_seen_sick(world):
+    world.numbers[LEGACY_UP] = 0.0
+    tick(world, 6)
+    for _ in range(6):
+        world.clock.advance(2.0)
+        world.guards[0].turn()
+    assert world.exposed()
+    assert [page.code for page in world.notifier.pages] == ["lease_lapsed"]
+
+
+def test_the_guard_only_pages_where_the_policy_says_so(world):
+    from dataclasses import replace
+
+    watch = world.sentinels[0].sentinel.watch
+    watch.plan = replace(
+        world.plan, policy=replace(world.plan.policy, guard=GuardAction.PAGE)
+    )
+    tick(world, 4)
+    for _ in range(6):
+        world.clock.advance(2.0)
+        world.guards[0].turn()
+    assert world.exposed()
+
+
+def test_a_return_written_by_the_guard_is_recorded_by_the_sentinel_that_comes_after(world):
+    for journal in world.journals:
+        journal.down = True  # the guard has no disk
+    for _ in range(6):
+        world.clock.advance(2.0)
+        world.guards[0].turn()
+    for journal in world.journals:
+        journal.down = False
+    tick(world, 6, 2.0)
+    state = world.state().ward(FIRST)
+    assert state.phase is Phase.ROLLED_BACK
+    assert state.returned is not None
+    assert state.returned.cause.trigger is ev.Trigger.LEASE
+
+
+def test_exposure_that_nobody_intended_is_taken_back(world):
+    observed = world.routes.get_quietly(SECOND)
+    stray = desired_route(
+        world.plan, SECOND, world.plan.stage(StageName("notes")), epoch=99,
+        annotation=Annotation(who="person:hand", why="by hand"),
+    )  # fmt: skip
+    world.routes.replace(stray, resource_version=observed.resource_version)
+    tick(world, 4)
+    assert not is_exposed(world.routes.get_quietly(SECOND).route)
+
+
+def hands(world):
+    return world.hands(world.scribe(ActorKind.PERSON, "cso"), world.routes)
+
+
+def test_a_second_trigger_is_a_recorded_no_op(world):
+    first = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    epoch = world.epoch()
+    second = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    assert (first.outcome, second.outcome) == (Outcome.PROVEN, Outcome.REPEATED)
+    assert world.epoch() == epoch
+    assert len(happenings(world, ev.RollbackRepeated)) == 1
+    assert len(happenings(world, ev.RollbackIntended)) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Conflict("route", expected=1, found=2),
+        Indeterminate("routes", "replace"),
+        Refused("stale_epoch", "old"),
+    ],
+)
+def test_a_lost_write_is_decided_again(world, error):
+    if isinstance(error, Indeterminate):
+        world.routes.apply_then_fail_next(error)
+    else:
+        world.routes.before_write = lambda _: (_ for _ in ()).throw(error)
+    report = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    assert report.outcome is Outcome.PROVEN
+    assert not world.exposed()
+
+
+def test_unavailable_routes_are_an_outcome_not_a_crash(world):
+    world.routes.fail_next(Unavailable("routes", "refused"))
+    report = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    assert report.outcome is Outcome.NOT_WRITTEN
+    assert "refused" in report.detail
+
+
+def test_a_late_gateway_is_pending_and_says_what_is_waited_for(world):
+    world.prober.stuck = world.routes.get_quietly(FIRST).route
+    report = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    assert report.outcome is Outcome.PENDING
+    assert "still serves notes from candidate" in report.detail
+    world.prober.stuck = None
+    again = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    assert again.outcome is Outcome.PROVEN
+    assert again.epoch == report.epoch
+
+
+def test_a_return_raises_the_epoch_even_when_legacy_serves_already(world):
+    before = world.routes.get_quietly(SECOND).route.epoch
+    report = roll_back(hands(world), WardState(ward=SECOND), CAUSE)
+    assert report.outcome is Outcome.PROVEN
+    assert world.routes.get_quietly(SECOND).route.epoch > before
+
+
+def test_after_a_return_the_flow_cannot_promote_until_two_roles_agree(world):
+    world.numbers[SLOW] = 9.0
+    tick(world, 3)
+    world.numbers[SLOW] = 0.1
+    for _ in range(20):
+        world.clock.jump(8 * 3600.0)
+        tick(world)
+        world.flows[0].turn()
+    assert not world.exposed()
+    for ward in (FIRST, None):
+        for role in (CSO, LEAD):
+            world.desk.agree_to_resume(ward, role, reason="mended")
+    assert world.state().ward(FIRST).phase is Phase.WAITING
