@@ -81,6 +81,13 @@ class Sentinel:
         """Real seconds since the last tick ended; None before the first."""
         return None if self.last_tick_at_s is None else self.clock.monotonic() - self.last_tick_at_s
 
+    def stands_by(self) -> bool:
+        """Whether another sentinel was seen to lead within its lease."""
+        record = self.book.record(SENTINEL)
+        if self.is_active or record is None:
+            return False
+        return record.holder != self.keeper.holder and not self.book.is_lapsed(SENTINEL)
+
     def _was_stopped(self) -> bool:
         age_s = self.tick_age_s()
         return self.is_active and age_s is not None and age_s > self.lease_s

@@ -151,7 +151,6 @@ def test_a_sentinel_that_was_stopped_stands_by_first_and_changes_nothing(world):
     epoch = world.epoch()
     world.numbers[SLOW] = None
     tick(world, 3)  # blind, within patience
-    world.numbers[SLOW] = 0.1
     world.clock.advance(3600.0)  # SIGSTOP
     world.sentinels[1].turn()
     world.clock.advance(9.0)

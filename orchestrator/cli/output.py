@@ -1,0 +1,69 @@
+"""What every verb shares: where it runs, how it shows, how it asks.
+
+stdout carries the result and nothing else; questions and sentences go to stderr.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import ConfigError, Refused
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def say(text: str) -> None:
+    """A sentence for the person at the terminal."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout, as wide as its content where nobody looks."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_lines=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console(file=sys.stdout, soft_wrap=False, width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+
+
+def confirm(what: str, name: str, *, yes: bool, expect_seq: int | None, needs_seq: bool) -> None:
+    """Say the exact change and have the name typed.
+
+    Raises: ConfigError where nobody can type and --yes was not given, or --yes without
+    --expect-seq where a stale screen could do harm; Refused when another name is typed.
+    """
+    say(what)
+    if yes:
+        if needs_seq and expect_seq is None:
+            raise ConfigError(
+                ("--yes needs --expect-seq N, so that a stale screen cannot act: "
+                 f"N is the seq that `wardshift show {name}` prints",)
+            )  # fmt: skip
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            ("nobody can confirm here (no terminal); add --yes --expect-seq N for a machine",)
+        )
+    print(f"Type {name} to go on: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != name:
+        raise Refused("not_confirmed", "nothing was changed: that was another name")
+
+

@@ -1,0 +1,1 @@
+"""The sentinel's HTTP side: its health and its metrics."""
