@@ -104,11 +104,14 @@ class FakeRoutes(Faults):
             hook, self.before_write = self.before_write, None
             hook(route)
         kept = self.get_quietly(route.ward)
+        if route.epoch < kept.route.epoch:
+            raise _stale(kept.route, route)
         if kept.resource_version != resource_version:
             raise Conflict("the route", expected=resource_version, found=kept.resource_version)
-        if _is_fenced(kept.route, route):
-            raise Refused("stale_epoch", f"epoch {route.epoch} is not after {kept.route.epoch}")
-        self._kept[route.ward] = self._versioned(route)
+        if route.epoch == kept.route.epoch and route.rules != kept.route.rules:
+            raise _stale(kept.route, route)
+        if route != kept.route:
+            self._kept[route.ward] = self._versioned(route)
         self.writes.append(route)
         self.answer()
         return self._kept[route.ward]
@@ -117,9 +120,8 @@ class FakeRoutes(Faults):
         return ObservedRoute(route=route, resource_version=str(next(self._versions)))
 
 
-def _is_fenced(kept: Route, wanted: Route) -> bool:
-    same = (kept.rules, kept.epoch) == (wanted.rules, wanted.epoch)
-    return not same and wanted.epoch <= kept.epoch
+def _stale(kept: Route, wanted: Route) -> Refused:
+    return Refused("stale_epoch", f"epoch {wanted.epoch} is not after {kept.epoch}")
 
 
 class FakeLeases(Faults):

@@ -35,7 +35,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     port: Where /healthz and /metrics listen; 0 chooses a free one.
     """
     from orchestrator.adapters.metrics import SentinelMetrics
-    from orchestrator.adapters.processes import check_port, free_port
+    from orchestrator.adapters.processes import free_port
     from orchestrator.bootstrap import code_version, install
     from orchestrator.service.sentinel import Sentinel
     from orchestrator.web.health import Health, app, serve
@@ -46,8 +46,6 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     one, follower = installation.sentinel(metrics)
     one.watch.hands.scribe.listen(metrics.noted)
     wanted = port or installation.site.sentinel_port
-    if wanted:
-        check_port(wanted, "sentinel")
     address = wanted or free_port()
 
     def health(of: Sentinel = one) -> Health:
@@ -124,3 +122,13 @@ def _announce(home: Path, name: str, port: int | None) -> None:
     text = json.dumps({"pid": os.getpid(), "address": address})
     (folder / f"{name}-{os.getpid()}.json").write_text(text, encoding="utf-8")
     log.info("process.started", address=address)
+
+
+if __name__ == "__main__":
+    import sys
+    verb, *rest = sys.argv[1:]
+    options = dict(zip((name.lstrip("-").replace("-", "_") for name in rest[::2]), rest[1::2]))
+    options["home"] = Path(options["home"])
+    if "port" in options: options["port"] = int(options["port"])
+    if "lease_s" in options: options["lease_s"] = float(options["lease_s"])
+    sys.exit({"sentinel": sentinel, "guard": guard}[verb](**options))

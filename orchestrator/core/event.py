@@ -182,7 +182,8 @@ class RollbackPending:
 class RollbackProven:
     """Probes as this ward were answered by legacy, every slice, every gateway.
 
-    `still_open`: requests open on the candidate at that moment; None if it could not be counted.
+    `after_s`: from the first word to the last right probe. `still_open`: requests still open on
+    the candidate after waiting a moment for those under way; None if it could not be counted.
     """
 
     epoch: int

@@ -37,6 +37,7 @@ from orchestrator.service.scribe import Scribe
 from orchestrator.service.switch import NotYet, Proof, prove
 
 log = structlog.get_logger()
+DRAIN_PATIENCE_S = 5.0  # longer than a screen takes to load, shorter than a stream lives
 LOST_RACES = 8  # a route that changes more often than this within one call is being fought over
 
 
@@ -179,11 +180,22 @@ def _pending(
     )
 
 
+def _drained(hands: Hands, ward: WardId) -> int | None:
+    """Requests that were under way end by themselves; streams do not, so they are waited for
+    only so long, and counted."""
+    until_s = hands.clock.monotonic() + DRAIN_PATIENCE_S
+    still_open = hands.prober.open_on(ward, Side.CANDIDATE)
+    while still_open and hands.clock.monotonic() < until_s:
+        hands.clock.sleep(hands.proof.every_s)
+        still_open = hands.prober.open_on(ward, Side.CANDIDATE)
+    return still_open
+
+
 def _proven(
     hands: Hands, ward: WardId, epoch: int, proof: Proof, began: float, written_after_s: float
 ) -> RollbackReport:
     after_s = hands.clock.monotonic() - began
-    still_open = hands.prober.open_on(ward, Side.CANDIDATE)
+    still_open = _drained(hands, ward)
     hands.scribe.note(
         ward,
         RollbackProven(

@@ -7,18 +7,17 @@ as roles, sets the practice clock and the candidate's faults. Everything else ha
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from pathlib import Path
 
-import httpx2
-
-from orchestrator.adapters.clock import PracticeClock, set_practice_clock
+from orchestrator.adapters.clock import PracticeClock
 from orchestrator.bootstrap import Installation
 from orchestrator.core.event import Actor, Entry
 from orchestrator.core.ids import ActorKind, StageName
 from orchestrator.core.state import Phase, ProgrammeState, WardState, fold
 from orchestrator.errors import WardshiftError
 from orchestrator.service.desk import Desk
+from wards.calendar import is_workday
 from wards.model import WardId
+from wards.practice.hospital import Hospital
 from wards.shifts import ShiftKind, incoming
 
 # Practice seconds per real second.
@@ -27,7 +26,7 @@ WORKING_RATE = 6000.0  # an hour in 0.6 s
 EMPTY_RATE = 20000.0  # weekends and nights between windows, when nothing can move
 REAL_RATE = 1.0  # when it matters
 BREAKS_AFTER = time(18, 0)  # well into the evening shift
-FAULTS = {"drop_text_rate": 0.6, "latency_s": 1.5}
+FAULTS = {"drop_text_rate": 0.6, "latency_s": 0.5}
 POLL_S = 0.1
 AFTER_PROOF_S = 6.0  # real seconds in which the candidate must not be asked any more
 
@@ -37,8 +36,7 @@ class Director:
     """One demonstration. `tell` gets each new entry; `breaking` is called as the fault is set."""
 
     installation: Installation
-    candidate_url: str
-    clock_file: Path
+    hospital: Hospital
     tell: Callable[[Entry], None]
     breaking: Callable[[WardId], None]
     entries: tuple[Entry, ...] = ()
@@ -121,12 +119,7 @@ class Director:
         self._set_rate(REAL_RATE)
         self.breaking(self._breaking_ward)
         self.broke_at = self._clock.now()
-        httpx2.put(
-            f"{self.candidate_url}/faults",
-            json={"wards": [self._breaking_ward], **FAULTS},
-            timeout=5.0,
-            trust_env=False,
-        ).raise_for_status()
+        self.hospital.fault("candidate", wards=[self._breaking_ward], **FAULTS)
 
     def _is_evening_on_candidate(self) -> bool:
         plan = self.installation.plan
@@ -152,13 +145,11 @@ class Director:
         return WORKING_RATE
 
     def _is_day_off(self) -> bool:
-        from wards.calendar import is_workday
-
         return not is_workday(self._clock.now().astimezone(self.installation.plan.zone).date())
 
     def _set_rate(self, rate: float) -> None:
         if rate != self._rate:
-            set_practice_clock(self.clock_file, rate=rate)
+            self.hospital.set_speed(rate)
             self._rate = rate
 
 

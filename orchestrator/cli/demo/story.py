@@ -44,10 +44,37 @@ GATES = {
 }
 
 
-def sentence(plan: Plan, entry: Entry) -> str | None:
-    """What to say about an entry, None when there is nothing a newcomer would want to hear."""
-    ward = entry.draft.ward
-    return _programme(entry.draft.happening) if ward is None else _ward(plan, ward, entry)
+class Narrator:
+    """Tells one programme's story: each gate's wait once a stage, blindness only where it matters."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._waits: set[tuple[WardId, StageName]] = set()
+        self._exposed: set[WardId] = set()
+
+    def sentence(self, entry: Entry) -> str | None:
+        """What to say about an entry, None when a newcomer would not want to hear it."""
+        ward = entry.draft.ward
+        if ward is None:
+            return _programme(entry.draft.happening)
+        if self._is_noise(ward, entry.draft.happening):
+            return None
+        return _ward(self._plan, ward, entry)
+
+    def _is_noise(self, ward: WardId, happening: Happening) -> bool:
+        match happening:
+            case GateAnswered(stage=stage):
+                told = (ward, stage) in self._waits
+                self._waits.add((ward, stage))
+                return told
+            case StageEntered(stage=stage):
+                if self._plan.stage(stage).candidate:
+                    self._exposed.add(ward)
+                return False
+            case VerdictChanged():
+                return ward not in self._exposed
+            case _:
+                return False
 
 
 def when(plan: Plan, entry: Entry) -> str:

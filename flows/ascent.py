@@ -1,0 +1,120 @@
+"""One ward's way up in one process: step, second line, and what there is to show.
+
+Plain blocking code without Prefect: a flow calls `look` again and again. Every look reads
+the ledger first, so it may be the first one of a new process at any time.
+"""
+
+from dataclasses import dataclass, field
+
+import structlog
+
+from flows.ending import End, ward_end
+from flows.reading import LedgerReader, reader_of
+from flows.story import Telling
+from flows.tables import Soaked, Table, gates, signals, soaked
+from orchestrator.bootstrap import Installation
+from orchestrator.core.event import Actor
+from orchestrator.core.gates.answer import not_open
+from orchestrator.core.ids import StageName
+from orchestrator.core.plan import Plan
+from orchestrator.core.soak import soak_progress
+from orchestrator.core.state import WardState
+from orchestrator.errors import Corrupt, WardshiftError
+from orchestrator.ports import Clock
+from orchestrator.service.advance import Climber, Step
+from orchestrator.service.backstop import Backstop, Returner
+from wards.model import WardId
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one look at a ward came to. `trouble`: why there was no step, in words."""
+
+    telling: Telling
+    ward: WardState
+    step: Step | None
+    end: End | None
+    trouble: str = ""
+
+    @property
+    def stage(self) -> StageName | None:
+        """Where the ward stands."""
+        return self.ward.stage
+
+    @property
+    def words(self) -> str:
+        """What is going on, in one line for a run's log."""
+        if self.trouble:
+            return f"no answer, trying again: {self.trouble}"
+        if self.step is None:
+            return ""
+        closed = ", ".join(answer.gate for answer in not_open(self.step.gates))
+        parts = (self.step.did, self.step.detail, f"closed: {closed}" if closed else "")
+        return "; ".join(part for part in parts if part)
+
+
+@dataclass(slots=True)
+class Ascent:
+    """For one thread at a time."""
+
+    plan: Plan
+    ward: WardId
+    climber: Climber
+    backstop: Backstop
+    reader: LedgerReader
+    clock: Clock
+    _last: WardState | None = field(default=None, init=False)
+
+    def look(self) -> Look:
+        """Do the next thing and read what came of it. Raises: Corrupt."""
+        try:
+            step = self.climber.step(self.ward)
+            self.backstop.look(step)
+            telling = self.reader.read()
+        except Corrupt:
+            raise
+        except WardshiftError as error:
+            log.warning("step.missed", ward=self.ward, problem=str(error))
+            return self._looked(self.reader.telling, None, trouble=str(error))
+        return self._looked(telling, step)
+
+    def _looked(self, telling: Telling, step: Step | None, *, trouble: str = "") -> Look:
+        return Look(
+            telling=telling,
+            ward=telling.state.ward(self.ward),
+            step=step,
+            end=ward_end(self.plan, telling, self.ward),
+            trouble=trouble,
+        )
+
+    def signals(self, look: Look) -> Table:
+        """The ward's signals with their last verdicts."""
+        return signals(self.plan, look.ward)
+
+    def gates(self, look: Look) -> Table:
+        """The gates before the next stage, as just answered."""
+        return () if look.step is None else gates(look.step.gates)
+
+    def soak(self, look: Look) -> Soaked:
+        """How far the present stage has soaked."""
+        return soaked(soak_progress(self.plan, look.ward, self.clock.now()))
+
+
+def ascent_of(installation: Installation, ward: WardId, actor: Actor, *, run: str) -> Ascent:
+    """An ascent with this installation's parts."""
+    return Ascent(
+        plan=installation.plan,
+        ward=ward,
+        climber=installation.climber(actor, run=run),
+        backstop=Backstop(
+            returner=Returner(hands=installation.hands(installation.scribe(actor))),
+            clock=installation.clock,
+            tick_s=installation.plan.policy.tick_s,
+        ),
+        reader=reader_of(installation),
+        clock=installation.clock,
+    )
+
+

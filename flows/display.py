@@ -1,0 +1,109 @@
+"""Puts tables, texts and progress beside a run, and never in its way.
+
+Each call to Prefect happens in a side task with a time limit: while the server is down a
+call would block for a minute. Only what is newest is sent; what was missed is sent with
+the next look. Source: prefect facts, sections 3 and 4.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+import structlog
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.runtime import flow_run
+
+from flows.tables import Soaked, Table
+
+log = structlog.get_logger()
+SEND_LIMIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """One artifact as it should be now. `data` is what Prefect stores for its type."""
+
+    key: str
+    type: str
+    data: str | float
+    description: str = ""
+
+
+Send: TypeAlias = Callable[[Exhibit, UUID | None], Awaitable[UUID]]
+
+
+def table(key: str, rows: Table, description: str = "") -> Exhibit:
+    """A table; every row has the same columns."""
+    data = json.dumps([dict(row) for row in rows], ensure_ascii=False)
+    return Exhibit(key=key, type="table", data=data, description=description)
+
+
+def progress(key: str, soak: Soaked) -> Exhibit:
+    """A bar, 0-100, with its meaning in words."""
+    return Exhibit(key=key, type="progress", data=soak.percent, description=soak.words)
+
+
+async def send(exhibit: Exhibit, known: UUID | None) -> UUID:
+    """Create an artifact of this run, or bring it up to date; its id."""
+    async with get_client() as client:
+        if known is not None:
+            update = ArtifactUpdate(data=exhibit.data, description=exhibit.description)
+            await client.update_artifact(known, update)
+            return known
+        created = await client.create_artifact(
+            ArtifactCreate(
+                key=exhibit.key,
+                type=exhibit.type,
+                data=exhibit.data,
+                description=exhibit.description,
+                flow_run_id=UUID(flow_run.id) if flow_run.id else None,
+            )
+        )
+        return created.id
+
+
+class Display:
+    """Everything that one run shows. For one event loop."""
+
+    def __init__(self, send: Send = send, *, limit_s: float = SEND_LIMIT_S) -> None:
+        self._send = send
+        self._limit_s = limit_s
+        self._ids: dict[str, UUID] = {}
+        self._shown: dict[str, Exhibit] = {}
+        self._waiting: dict[str, Exhibit] = {}
+        self._sending: asyncio.Task[None] | None = None
+
+    def show(self, *exhibits: Exhibit) -> None:
+        """Show these soon; returns at once and never raises."""
+        for exhibit in exhibits:
+            if self._shown.get(exhibit.key) != exhibit:
+                self._waiting[exhibit.key] = exhibit
+        if self._waiting and (self._sending is None or self._sending.done()):
+            self._sending = asyncio.create_task(self._send_all())
+
+    async def finish(self) -> None:
+        """Give what is still waiting one time limit."""
+        if self._sending is not None:
+            await asyncio.wait((self._sending,), timeout=self._limit_s)
+
+    @property
+    def shown(self) -> Mapping[str, Exhibit]:
+        """What Prefect has taken, by key."""
+        return self._shown
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            exhibit = self._waiting.pop(next(iter(self._waiting)))
+            try:
+                async with asyncio.timeout(self._limit_s):
+                    self._ids[exhibit.key] = await self._send(exhibit, self._ids.get(exhibit.key))
+            except Exception as error:
+                # The outermost frame of a side task: showing late is safe, stopping the run is not.
+                log.warning("artifact.missed", key=exhibit.key, problem=type(error).__name__)
+                self._waiting.clear()
+            else:
+                self._shown[exhibit.key] = exhibit

@@ -1,0 +1,60 @@
+"""How a run ends, from what the ledger says: the same words by whoever ends it.
+
+A run that was killed, or whose end Prefect did not hear, is ended later by the keeper
+with the same function as the flow itself would have used. Red means "ward not live".
+Source: prefect facts, section 7 rule 6.
+"""
+
+from dataclasses import dataclass
+
+from flows import wording
+from flows.story import Story, Telling
+from orchestrator.core.plan import Plan
+from orchestrator.core.state import Phase
+from wards.model import WardId
+
+ACCEPTED = "Accepted"
+ROLLED_BACK = "RolledBack"
+PAGED = "Paged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The state a run ends in: completed when good, failed when not, with a name of our own."""
+
+    is_good: bool
+    name: str
+    message: str
+
+
+def story_end(plan: Plan, story: Story) -> End | None:
+    """A return ends when it is proven; None: it goes on."""
+    if story.proven is None:
+        return None
+    return End(is_good=False, name=ROLLED_BACK, message=wording.returned(plan, story))
+
+
+def ward_end(plan: Plan, telling: Telling, ward: WardId) -> End | None:
+    """The end of a ward's run; None: it goes on."""
+    phase = telling.state.ward(ward).phase
+    if phase is Phase.ACCEPTED:
+        return End(is_good=True, name=ACCEPTED, message=wording.accepted(plan, ward))
+    story = telling.latest(ward)
+    if phase is Phase.ROLLED_BACK and story is not None:
+        return story_end(plan, story)
+    return None
+
+
+def programme_end(plan: Plan, telling: Telling) -> End | None:
+    """The end of a programme's run: all wards accepted, or frozen by a return; None: it goes on."""
+    state = telling.state
+    if state.freeze is not None:
+        story = telling.latest(state.freeze.ward)
+        if story is None or story.proven is None:
+            return None
+        return End(is_good=False, name=ROLLED_BACK, message=wording.frozen(plan, story))
+    phases = tuple(state.ward(ward).phase for ward in state.order)
+    if phases and all(phase is Phase.ACCEPTED for phase in phases):
+        message = f"all {len(phases)} wards work in {plan.candidate.product}"
+        return End(is_good=True, name=ACCEPTED, message=message)
+    return None

@@ -1,0 +1,34 @@
+"""Reads the ledger for showing, and carries this machine's journals into it.
+
+Whoever shows the ledger also drains: what the way back wrote on local disk becomes
+visible although no sentinel runs on this machine. Source: decision 4.
+"""
+
+from collections.abc import Callable
+
+from flows.story import Telling, tell
+from orchestrator.bootstrap import Installation
+from orchestrator.ports import Ledger
+
+
+class LedgerReader:
+    """The telling of a ledger, read on from where it stopped. For one thread at a time."""
+
+    def __init__(self, ledger: Ledger, drain: Callable[[], object]) -> None:
+        self._ledger = ledger
+        self._drain = drain
+        self.telling = Telling()
+
+    def read(self) -> Telling:
+        """The telling up to the ledger's end. Raises: Unavailable, Corrupt."""
+        self._drain()
+        self.telling = tell(self.telling, self._ledger.entries(after=self.telling.state.head))
+        return self.telling
+
+
+def reader_of(installation: Installation) -> LedgerReader:
+    """A reader of this installation's ledger."""
+    from orchestrator.ledger import drain
+
+    site, ledger = installation.site, installation.ledger
+    return LedgerReader(ledger, lambda: drain(site.journal_dir, ledger))

@@ -1,0 +1,168 @@
+"""What the tables in Prefect show: the ward board, a ward's signals, its gates, its soak.
+
+Pure: a state of the ledger in, rows out. A signal that was never judged is shown as such,
+never as healthy. Source: design section 12; rule 1.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from flows.wording import MARKS, clock_time, date_and_time, number, roles
+from orchestrator.core.gates.answer import Closed, GateAnswer, Open, Unknown
+from orchestrator.core.plan import Plan, Signal
+from orchestrator.core.soak import SoakProgress
+from orchestrator.core.state import LastVerdict, Phase, ProgrammeState, WardState
+from orchestrator.core.threshold import BaselineRatio, Direction, Limit, Threshold, Tripwire
+from orchestrator.core.verdict import worst
+
+Row: TypeAlias = dict[str, str]
+Table: TypeAlias = tuple[Row, ...]
+DIRECTIONS = {Direction.AT_MOST: "at most", Direction.AT_LEAST: "at least"}
+NONE = "-"
+NOT_JUDGED = "- not judged yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Soaked:
+    """The soak of a stage: percent of what is needed (the part that lags most), and in words."""
+
+    percent: float
+    words: str
+
+
+def board(plan: Plan, state: ProgrammeState) -> Table:
+    """Every ward in the plan's order: where it stands, how it is, what it waits for."""
+    return tuple(_ward_row(plan, state, state.ward(ward.id)) for ward in plan.wards)
+
+
+def signals(plan: Plan, ward: WardState) -> Table:
+    """Every signal of the plan with the ward's last verdict on it."""
+    last = {item.verdict.signal: item for item in ward.verdicts}
+    return tuple(_signal_row(plan, signal, last.get(signal.name)) for signal in plan.signals)
+
+
+def gates(answers: tuple[GateAnswer, ...]) -> Table:
+    """Every gate before the next stage, closed ones first."""
+    ordered = sorted(answers, key=lambda answer: isinstance(answer, Open))
+    return tuple(_gate_row(answer) for answer in ordered)
+
+
+def soaked(progress: SoakProgress) -> Soaked:
+    """How far the soak has come; a stage that needs none has soaked."""
+    done, needed = progress.done, progress.needed
+    parts = (
+        (done.shifts, needed.shifts, "whole shifts"),
+        (done.nights, needed.nights, "nights"),
+        (done.weekend_shifts, needed.weekend_shifts, "weekend shifts"),
+    )
+    shares = [min(have / want, 1.0) for have, want, _ in parts if want]
+    words = ", ".join(f"{have} of {want} {what}" for have, want, what in parts if want)
+    return Soaked(percent=round(100 * min(shares, default=1.0)), words=words or "no soak needed")
+
+
+def threshold_words(threshold: Threshold, unit: str, limit: float | None) -> str:
+    """The threshold as compared; `limit` is the number last compared with, if there was one."""
+    match threshold:
+        case Limit():
+            return f"{DIRECTIONS[threshold.direction]} {number(threshold.limit)} {unit}".strip()
+        case BaselineRatio():
+            now = "" if limit is None else f", now {number(limit)} {unit}".rstrip()
+            times = f"{number(threshold.times)} times legacy in the same shift"
+            return f"{DIRECTIONS[threshold.direction]} {times}{now}"
+        case Tripwire():
+            return "never: one occurrence returns the ward"
+        case _:
+            assert_never(threshold)
+
+
+def _signal_row(plan: Plan, signal: Signal, last: LastVerdict | None) -> Row:
+    limit = None if last is None else last.verdict.limit
+    row = {
+        "signal": signal.title,
+        "value": NONE,
+        "threshold": threshold_words(signal.threshold, signal.unit, limit),
+        "verdict": NOT_JUDGED,
+        "since": NONE,
+    }
+    if last is None:
+        return row
+    verdict = last.verdict
+    return row | {
+        "value": NONE if verdict.value is None else f"{number(verdict.value)} {signal.unit}".strip(),
+        "verdict": f"{MARKS[verdict.level]} ({verdict.code})",
+        "since": date_and_time(last.since, plan.zone),
+    }
+
+
+def _gate_row(answer: GateAnswer) -> Row:
+    match answer:
+        case Open():
+            mark, todo = "✓ open", ""
+        case Closed():
+            mark, todo = "✗ closed", answer.todo
+        case Unknown():
+            mark, todo = "? unknown, counts as closed", answer.todo
+        case _:
+            assert_never(answer)
+    return {
+        "gate": answer.gate.replace("_", " "),
+        "answer": mark,
+        "evidence": answer.evidence,
+        "what to do": todo,
+    }
+
+
+def _ward_row(plan: Plan, state: ProgrammeState, ward: WardState) -> Row:
+    model = plan.ward(ward.ward)
+    return {
+        "ward": f"{model.name} ({model.id})",
+        "beds": str(model.beds),
+        "stands": _stands(plan, ward),
+        "signals": worst_words(ward),
+        "waits for": ", ".join(name.replace("_", " ") for name in ward.closed_gates) or NONE,
+        "next": _next(plan, state, ward),
+    }
+
+
+def _stands(plan: Plan, ward: WardState) -> str:
+    match ward.phase:
+        case Phase.WAITING:
+            return "not begun"
+        case Phase.AT_STAGE | Phase.ACCEPTED:
+            since = "" if ward.entered_at is None else date_and_time(ward.entered_at, plan.zone)
+            words = "✓ accepted" if ward.phase is Phase.ACCEPTED else str(ward.stage)
+            return f"{words} since {since}" if since else words
+        case Phase.PROMOTING:
+            return f"entering {'' if ward.intent is None else ward.intent.stage}"
+        case Phase.RETURNING:
+            return f"✗ returning to {plan.legacy.product}"
+        case Phase.ROLLED_BACK:
+            at = None if ward.returned is None else ward.returned.proven_at
+            when = "" if at is None else f" since {clock_time(at, plan.zone)}"
+            return f"✗ rolled back, on {plan.legacy.product}{when}"
+        case _:
+            assert_never(ward.phase)
+
+
+def worst_words(ward: WardState) -> str:
+    """The worst of the ward's last verdicts, in words."""
+    if not ward.verdicts:
+        return NOT_JUDGED
+    return MARKS[worst(item.verdict.level for item in ward.verdicts)]
+
+
+def _next(plan: Plan, state: ProgrammeState, ward: WardState) -> str:
+    asked = roles(plan.policy.resume_roles)
+    if ward.phase is Phase.ROLLED_BACK:
+        return f"two of {asked}: wardshift resume {ward.ward}"
+    if ward.phase is Phase.RETURNING:
+        return f"wardshift show {ward.ward}"
+    if ward.blocked is not None:
+        return ward.blocked.downtime_procedure
+    if ward.held is not None:
+        return f"on hold ({ward.held}): wardshift resume {ward.ward}"
+    if state.freeze is not None and ward.phase is not Phase.ACCEPTED:
+        return f"frozen since {state.freeze.ward} was returned; two of {asked} agree"
+    if "approved" in ward.closed_gates:
+        return "a role's approval is asked for"
+    return NONE

@@ -1,0 +1,249 @@
+"""Every process of design section 4 on one machine, started in order, ended together.
+
+For trying, for the demonstration, for end-to-end tests, and for one small hospital. A
+region runs the same commands as services of its own.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time
+from pathlib import Path
+
+import httpx2
+
+from orchestrator.adapters.clock import SystemClock, wait_until
+from orchestrator.adapters.planfile import load_plan
+from orchestrator.adapters.prefect_env import server_env
+from orchestrator.adapters.processes import HomeLock, Job, Supervisor, free_port
+from orchestrator.bootstrap import Installation, install, leases_of
+from orchestrator.core.plan import Plan
+from orchestrator.errors import Unavailable
+from orchestrator.ledger import migrate
+from orchestrator.service.leases import GUARD, SENTINEL
+from orchestrator.settings import write_site
+from wards.practice.hospital import Hospital
+from wards.practice.staffing import practice_wards
+
+STARTS_AT = time(5)  # local; early on the plan's first day, before any window
+PATIENCE_S = 90.0
+PREFECT = "prefect"
+WORKER = "worker"
+STANDBY = "sentinel-standby"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What to start. `ledger_url`: "" for SQLite in the home folder. `rate`: practice seconds
+    per real second at first. `with_prefect`: the server and the worker."""
+
+    practice: bool = False
+    standby: bool = False
+    with_prefect: bool = True
+    ledger_url: str = ""
+    rate: float = 60.0
+    seed: int = 1
+    prefect_port: int = 0
+    sentinel_port: int = 0
+
+
+class Everything:
+    """What runs. Made by `start_everything`, ended by `stop`."""
+
+    def __init__(self, home: Path, lock: HomeLock, plan: Path) -> None:
+        self.home = home
+        self.plan_path = plan
+        self.hospital: Hospital | None = None
+        self.prefect_port = 0
+        self.sentinel_port = 0
+        self._lock = lock
+        self.supervisor = Supervisor(home / "logs", SystemClock())
+
+    @property
+    def prefect_ui(self) -> str:
+        """Where people look at Prefect."""
+        return f"http://127.0.0.1:{self.prefect_port}"
+
+    @property
+    def installation(self) -> Installation:
+        """The installation as its processes see it."""
+        return install(self.home)
+
+    def pids(self) -> dict[str, int]:
+        """Every process of ours that lives, by name."""
+        return self.supervisor.pids()
+
+    def kill(self, name: str) -> None:
+        """kill -9; the supervisor starts it again. Raises: KeyError."""
+        self.supervisor.signal(name, signal.SIGKILL)
+
+    def hang(self, name: str) -> None:
+        """SIGSTOP. Raises: KeyError."""
+        self.supervisor.signal(name, signal.SIGSTOP)
+
+    def go_on(self, name: str) -> None:
+        """SIGCONT. Raises: KeyError."""
+        self.supervisor.signal(name, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End exactly what was started."""
+        self.supervisor.stop()
+        if self.hospital is not None:
+            self.hospital.stop()
+        self._lock.release()
+
+
+def start_everything(
+    plan: Path, home: Path, wishes: Wishes, tell: Callable[[str], None]
+) -> Everything:
+    """Start it all and wait until it is healthy.
+
+    Args:
+        tell: hears what is being done.
+    Raises: ConfigError for the plan or the site; Unavailable with the last lines of the log of
+        what did not become healthy. Nothing is left running then.
+    """
+    loaded = load_plan(plan)
+    home = home.resolve()
+    lock = HomeLock(home)
+    lock.take()
+    everything = Everything(home, lock, plan.resolve())
+    try:
+        _start(everything, loaded.plan, wishes, tell)
+    except BaseException:
+        everything.stop()
+        raise
+    return everything
+
+
+def _start(
+    everything: Everything, plan: Plan, wishes: Wishes, tell: Callable[[str], None]
+) -> None:
+    everything.prefect_port = wishes.prefect_port or free_port()
+    everything.sentinel_port = wishes.sentinel_port or free_port()
+    if wishes.with_prefect:
+        tell("Starting the Prefect server (the slowest part; the others start meanwhile)")
+        _start_prefect(everything)
+    if wishes.practice:
+        tell("Starting the practice hospital: two EHRs, a gateway, clinicians at work")
+        _start_hospital(everything, plan, wishes)
+    migrate(everything.installation.site.ledger)
+    tell("Starting sentinel and guard")
+    _start_safety(everything, plan, wishes)
+    if wishes.with_prefect:
+        tell("Starting the worker: flows and recorder")
+        _start_worker(everything)
+
+
+def _start_prefect(everything: Everything) -> None:
+    home, port = everything.home, everything.prefect_port
+    arguments = _python("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    environment = server_env(home, host="127.0.0.1", port=port)
+    _run(everything, PREFECT, arguments, **environment)
+
+
+def _start_hospital(everything: Everything, plan: Plan, wishes: Wishes) -> None:
+    folder = everything.home / "practice"
+    starts_at = datetime.combine(plan.starts_on, STARTS_AT, tzinfo=plan.zone)
+    hospital = Hospital.start(
+        folder, practice_wards(plan.wards), starts_at=starts_at, rate=wishes.rate, seed=wishes.seed
+    )
+    everything.hospital = hospital
+    where = hospital.addresses
+    addresses = {
+        "staff_metrics": where["staff_metrics_url"],
+        "legacy": where["legacy_url"],
+        "candidate": where["candidate_url"],
+    }
+    values = {
+        "plan": str(everything.plan_path),
+        "gateways": json.dumps(where["gateway_urls"]),
+        "gateway_admin": where["gateway_admin_url"],
+        "addresses": json.dumps(addresses),
+        "clock_file": where["clock_file"],
+        "prefect_api": f"{everything.prefect_ui}/api",
+        "prefect_ui": everything.prefect_ui,
+        "sentinel_port": str(everything.sentinel_port),
+    }
+    if wishes.ledger_url:
+        values["ledger_url"] = wishes.ledger_url
+    write_site(everything.home, values)
+
+
+def _start_safety(everything: Everything, plan: Plan, wishes: Wishes) -> None:
+    home = str(everything.home)
+    verb = ("-m", "orchestrator.cli.watching")
+    arguments = _python(*verb, "sentinel", "--home", home)
+    _run(everything, SENTINEL, arguments)
+    if wishes.standby:
+        _run(everything, STANDBY, (*arguments, "--port", str(free_port())))
+    lease = ("--lease-s", str(plan.policy.lease_s))
+    _run(everything, GUARD, _python(*verb, "guard", "--home", home, *lease))
+    leases = leases_of(everything.installation.site)
+
+    def both_live() -> bool:
+        try:
+            return {SENTINEL, GUARD} <= {record.name for record in leases.all()}
+        except Unavailable:
+            return False
+
+    _await(everything, both_live, SENTINEL, GUARD)
+
+
+def _start_worker(everything: Everything) -> None:
+    arguments = _python("-m", "flows.worker", "--home", str(everything.home))
+    _await(everything, lambda: _answers(f"{everything.prefect_ui}/api/health"), PREFECT)
+    _run(everything, WORKER, arguments)
+    api = f"{everything.prefect_ui}/api/deployments/count"
+    wanted = len(everything.installation.plan.wards) + 1
+    _await(everything, lambda: _count(api) >= wanted, WORKER)
+
+
+def _run(everything: Everything, name: str, command: tuple[str, ...], **environment: str) -> None:
+    job = Job(name=name, command=command, environment={**os.environ, **environment})
+    everything.supervisor.start(job)
+
+
+def _await(everything: Everything, condition: Callable[[], bool], *names: str) -> None:
+    if wait_until(condition, timeout_s=PATIENCE_S, every_s=0.1):
+        return
+    logs = "\n".join(f"--- {name}\n{everything.supervisor.last_lines(name)}" for name in names)
+    raise Unavailable(
+        " and ".join(names), f"not healthy after {PATIENCE_S:g} s; last words:\n{logs}"
+    )
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(url, timeout=2.0, trust_env=False).is_success
+    except httpx2.HTTPError:
+        return False
+
+
+def _count(url: str) -> int:
+    try:
+        answer = httpx2.post(url, json={}, timeout=2.0, trust_env=False)
+        return int(answer.json()) if answer.is_success else 0
+    except (httpx2.HTTPError, ValueError):
+        return 0
+
+
+def _python(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, *arguments)
+
+
+def clear(home: Path) -> None:
+    """Begin anew in a folder that is a home of ours, or empty. Raises: Unavailable otherwise."""
+    if not home.exists():
+        return
+    known = {"up.lock", "site.env", "ledger.sqlite", "practice"}
+    found = {path.name for path in home.iterdir()}
+    if found and not found & known:
+        raise Unavailable(str(home), "the folder holds other things; give another --home")
+    shutil.rmtree(home)
+
+

@@ -1,0 +1,182 @@
+"""Verbs that start things on this machine: up, worker, practice."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from orchestrator.cli.output import say
+from orchestrator.settings import DEFAULT_HOME, HOME_VARIABLE
+
+
+def up(
+    plan: Path | None = None,
+    /,
+    *,
+    practice: bool = False,
+    standby: bool = False,
+    home: Path | None = None,
+    speed: float = 60.0,
+    prefect_port: int = 0,
+    sentinel_port: int = 0,
+) -> int:
+    """Start everything on this machine, say where to look, and stay until Ctrl-C.
+
+    Example: wardshift up wards/data/practice.yaml --practice
+
+    Parameters
+    ----------
+    plan: Programme file; the site's when it is left out.
+    practice: With the practice hospital; without it, site.env must name a real one.
+    standby: A second sentinel that takes over when the first one dies.
+    home: Home folder (or WARDSHIFT_HOME).
+    speed: Practice seconds per real second.
+    prefect_port: For Prefect's page and API; 0 chooses a free one.
+    sentinel_port: For the sentinel's /healthz and /metrics; 0 chooses a free one.
+    """
+    from orchestrator.adapters.processes import is_taken
+    from orchestrator.bootstrap import read_site
+    from orchestrator.cli.everything import Wishes, start_everything
+    from orchestrator.errors import ConfigError, Unavailable
+
+    folder = _home(home)
+    for port, what in ((prefect_port, "prefect"), (sentinel_port, "sentinel")):
+        if port and is_taken(port):
+            raise Unavailable(what, f"port {port} is in use; choose another one")
+    chosen = plan or read_site(folder).plan
+    if chosen is None:
+        raise ConfigError(("name a plan: wardshift up PLAN --practice",))
+    wishes = Wishes(
+        practice=practice,
+        standby=standby,
+        rate=speed,
+        prefect_port=prefect_port,
+        sentinel_port=sentinel_port,
+    )
+    everything = start_everything(chosen, folder, wishes, say)
+    try:
+        say(where_to_look(everything.prefect_ui, everything.sentinel_port, folder))
+        until_told()
+    finally:
+        say("Ending what was started")
+        everything.stop()
+    return 0
+
+
+def where_to_look(prefect_ui: str, sentinel_port: int, home: Path) -> str:
+    """What a person who has just started everything wants to know."""
+    return f"""
+Everything runs. Where to look:
+  Prefect        {prefect_ui}
+  sentinel       http://127.0.0.1:{sentinel_port}/healthz and /metrics
+  logs           {home}/logs/*.log
+  ledger         {home}/ledger.sqlite (wardshift verify --home {home})
+What to try, in another terminal:
+  export {HOME_VARIABLE}={home}
+  wardshift run            start the programme
+  wardshift list           where every ward stands
+  wardshift show medicine-52
+  wardshift practice fault candidate drop_text_rate=0.5
+  wardshift rollback medicine-52
+Ctrl-C ends everything."""
+
+
+def worker(*, home: Path | None = None) -> int:
+    """Run the Prefect side in this process's place: flows, recorder, keeper.
+
+    Parameters
+    ----------
+    home: Home folder (or WARDSHIFT_HOME).
+    """
+    os.execv(sys.executable, [sys.executable, "-m", "flows.worker", "--home", str(_home(home))])
+
+
+def practice_up(*, home: Path | None = None, speed: float = 60.0, seed: int = 1) -> int:
+    """Leave a practice hospital running to be explored, and say how.
+
+    Parameters
+    ----------
+    home: Home folder (or WARDSHIFT_HOME).
+    speed: Practice seconds per real second.
+    seed: Of the clinicians' choices.
+    """
+    return _practice("up", home, "--speed", str(speed), "--seed", str(seed))
+
+
+def practice_fault(system: str, /, *faults: str, home: Path | None = None) -> int:
+    """Break an EHR on purpose: wardshift practice fault candidate drop_text_rate=0.5 latency_s=2
+
+    Parameters
+    ----------
+    system: legacy or candidate.
+    faults: name=value, several.
+    home: Home folder (or WARDSHIFT_HOME).
+    """
+    return _practice("fault", home, system, *faults)
+
+
+def practice_clear(*, home: Path | None = None) -> int:
+    """Take all faults away.
+
+    Parameters
+    ----------
+    home: Home folder (or WARDSHIFT_HOME).
+    """
+    return _practice("clear", home)
+
+
+def practice_speed(rate: float, /, *, home: Path | None = None) -> int:
+    """Set how many practice seconds pass in a real one.
+
+    Parameters
+    ----------
+    rate: Practice seconds per real second.
+    home: Home folder (or WARDSHIFT_HOME).
+    """
+    return _practice("speed", home, str(rate))
+
+
+def practice_outage(process: str, /, *, home: Path | None = None) -> int:
+    """Kill one process of the hospital.
+
+    Parameters
+    ----------
+    process: legacy, candidate, gateway or clinicians.
+    home: Home folder (or WARDSHIFT_HOME).
+    """
+    return _practice("outage", home, process)
+
+
+def practice_restart(process: str, /, *, home: Path | None = None) -> int:
+    """Start a killed process of the hospital again.
+
+    Parameters
+    ----------
+    process: legacy, candidate, gateway or clinicians.
+    home: Home folder (or WARDSHIFT_HOME).
+    """
+    return _practice("restart", home, process)
+
+
+def _practice(verb: str, home: Path | None, *arguments: str) -> int:
+    folder = _home(home) / "practice"
+    command = [sys.executable, "-m", "wards.practice", verb, "--home", str(folder), *arguments]
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the hospital got it too, and ends by itself
+
+
+def _home(home: Path | None) -> Path:
+    return home or Path(os.environ.get(HOME_VARIABLE, DEFAULT_HOME))
+
+
+def until_told() -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()

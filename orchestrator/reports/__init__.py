@@ -1,0 +1,1 @@
+"""Facts from the ledger, and figures made of them."""

@@ -1,0 +1,22 @@
+"""One practice site for all contract tests of a run; each test uses wards of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real.practice_parts import PracticeSite, practice_site
+
+
+@pytest.fixture(scope="session")
+def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeSite]:
+    with practice_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture
+def site(running_site: PracticeSite) -> Iterator[PracticeSite]:
+    """The site, behaving as usual before and after the test."""
+    yield running_site
+    running_site.behave()
+    for system in running_site.ehrs:
+        running_site.break_ehr(system)

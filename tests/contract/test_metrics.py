@@ -1,0 +1,98 @@
+"""What a sentinel shows of itself, read back by the parser that its own scraper uses."""
+
+from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from orchestrator.adapters.metrics import SentinelMetrics
+from orchestrator.core.event import (
+    Cause,
+    HoldPlaced,
+    RollbackIntended,
+    RollbackProven,
+    RollbackWritten,
+    Trigger,
+)
+from tests.drafts import START, draft
+from wards.model import WardId
+
+AVA, MED = WardId("ava-1"), WardId("med-2")
+
+
+@dataclass(frozen=True)
+class Ticked:
+    read_s: float
+    took_s: float
+
+
+def samples(metrics: SentinelMetrics) -> dict[tuple[str, str], float]:
+    """(sample name, its one label's value or "") -> value; buckets left out."""
+    return {
+        (sample.name, next(iter(sample.labels.values()), "")): sample.value
+        for family in text_string_to_metric_families(metrics.page().decode())
+        for sample in family.samples
+        if not sample.name.endswith("_bucket")
+    }
+
+
+def made() -> SentinelMetrics:
+    return SentinelMetrics(version="0.1.0", plan_hash="abc")
+
+
+def test_before_anything_happened_every_trigger_stands_at_zero() -> None:
+    seen = samples(made())
+    assert {label for name, label in seen if name == "wardshift_rollbacks_total"} == {
+        trigger.value for trigger in Trigger
+    }
+    assert seen["wardshift_rollbacks_total", "breach"] == 0
+    assert seen["wardshift_ticks_total", ""] == 0
+
+
+def test_a_tick_is_counted_and_its_parts_are_timed() -> None:
+    metrics = made()
+    metrics.ticked(Ticked(read_s=0.5, took_s=0.75), exposed=2, blind=3)
+    seen = samples(metrics)
+    assert seen["wardshift_ticks_total", ""] == 1
+    assert seen["wardshift_tick_seconds_sum", ""] == 0.75
+    assert seen["wardshift_decide_seconds_sum", ""] == 0.25
+    assert (seen["wardshift_exposed_wards", ""], seen["wardshift_blind_signals", ""]) == (2, 3)
+
+
+def test_a_return_is_counted_by_its_trigger_and_timed_to_its_proof() -> None:
+    metrics = made()
+    cause = Cause(trigger=Trigger.BREACH, reason="slow")
+    metrics.noted(draft(AVA, RollbackIntended(cause=cause, seen_at=START)))
+    metrics.noted(draft(AVA, RollbackWritten(epoch=2, after_s=0.25)))
+    metrics.noted(draft(AVA, RollbackProven(epoch=2, probes=6, after_s=1.5, still_open=0)))
+    metrics.noted(draft(AVA, HoldPlaced(reason="look")))
+    seen = samples(metrics)
+    assert seen["wardshift_rollbacks_total", "breach"] == 1
+    assert seen["wardshift_write_seconds_sum", ""] == 0.25
+    assert seen["wardshift_prove_seconds_sum", ""] == 1.5
+
+
+def test_a_ward_that_is_watched_no_more_leaves_no_lease_age_behind() -> None:
+    metrics = made()
+    metrics.lease(AVA, 1.0)
+    metrics.lease(MED, 2.0)
+    metrics.ticked(Ticked(read_s=0.0, took_s=0.0), exposed=1, blind=0)
+    metrics.lease(MED, 0.5)
+    ages = {k: v for k, v in samples(metrics).items() if k[0] == "wardshift_lease_age_seconds"}
+    assert ages == {("wardshift_lease_age_seconds", "med-2"): 0.5}
+
+
+def test_standing_by_waiting_drafts_and_what_runs_are_shown() -> None:
+    metrics = made()
+    metrics.active(is_active=True)
+    metrics.pending(7)
+    seen = samples(metrics)
+    assert (seen["wardshift_active", ""], seen["wardshift_ledger_pending", ""]) == (1, 7)
+    assert seen["wardshift_info", "abc"] == 1
+    metrics.active(is_active=False)
+    assert samples(metrics)["wardshift_active", ""] == 0
+
+
+def test_two_sentinels_of_one_process_share_nothing() -> None:
+    one, other = made(), made()
+    one.pending(3)
+    assert samples(other)["wardshift_ledger_pending", ""] == 0

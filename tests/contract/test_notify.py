@@ -1,0 +1,111 @@
+"""Telling people: every page reaches every way that works; nobody waits for one that hangs."""
+
+import json
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from orchestrator.adapters.notify import FanOut, FileNotifier, LogNotifier
+from orchestrator.ports import Notifier, Page
+from tests.fakes import FakeNotifier
+from wards.model import WardId
+
+pytestmark = pytest.mark.timeout(60)
+AMPLE_S = 30.0
+
+
+def page(code: str = "legacy_not_ready") -> Page:
+    return Page(
+        ward=WardId("ava-1"),
+        code=code,
+        message="AVA 1 bör återgå, men det gamla systemet svarar inte.",
+        next_action="Rutin för driftstopp: röda pärmen.",
+    )
+
+
+class Failing:
+    def __init__(self) -> None:
+        self.tried = 0
+
+    def page(self, page: Page) -> None:
+        self.tried += 1
+        raise OSError("disk full")
+
+
+class Hanging:
+    def __init__(self) -> None:
+        self.taken = threading.Event()
+        self.go = threading.Event()
+
+    def page(self, page: Page) -> None:
+        self.taken.set()
+        self.go.wait(60)
+
+
+def told(*notifiers: Notifier, pages: int = 1) -> bool:
+    fan_out = FanOut(notifiers)
+    for number in range(pages):
+        fan_out.page(page(f"code_{number}"))
+    return fan_out.close(timeout_s=AMPLE_S)
+
+
+def test_every_page_reaches_every_way_in_order() -> None:
+    one, other = FakeNotifier(), FakeNotifier()
+    assert told(one, other, pages=20)
+    assert [item.code for item in one.pages] == [f"code_{number}" for number in range(20)]
+    assert one.pages == other.pages
+
+
+def test_a_way_that_fails_is_tried_for_every_page_and_disturbs_no_other() -> None:
+    failing, sound = Failing(), FakeNotifier()
+    with capture_logs() as lines:
+        assert told(failing, sound, pages=3)
+    assert (failing.tried, len(sound.pages)) == (3, 3)
+    assert [line["event"] for line in lines] == ["page.failed"] * 3
+
+
+def test_a_way_that_hangs_delays_neither_the_caller_nor_the_others() -> None:
+    """This would not come to its end if `page` waited."""
+    hanging, sound = Hanging(), FakeNotifier()
+    fan_out = FanOut((hanging, sound))
+    for number in range(5):
+        fan_out.page(page(f"code_{number}"))
+    hanging.taken.wait(AMPLE_S)
+    assert not fan_out.close(timeout_s=0.2)
+    assert len(sound.pages) == 5
+    hanging.go.set()
+
+
+def test_pages_that_find_no_room_are_said_to_be_dropped() -> None:
+    hanging = Hanging()
+    fan_out = FanOut((hanging,), waiting=2)
+    fan_out.page(page())
+    hanging.taken.wait(AMPLE_S)
+    with capture_logs() as lines:
+        for _ in range(5):
+            fan_out.page(page())
+    assert [line["event"] for line in lines] == ["page.dropped"] * 3
+    hanging.go.set()
+    assert fan_out.close(timeout_s=AMPLE_S)
+
+
+def test_a_page_in_the_log_is_an_error_that_says_what_to_do() -> None:
+    with capture_logs() as lines:
+        LogNotifier().page(page())
+    (line,) = lines
+    assert (line["event"], line["log_level"]) == ("page.sent", "error")
+    assert (line["ward"], line["code"]) == ("ava-1", "legacy_not_ready")
+    assert line["next_action"] == page().next_action
+
+
+def test_pages_are_appended_to_the_file_one_line_each(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "pages.jsonl"
+    FileNotifier(path).page(page("first"))
+    FileNotifier(path).page(page("second"))
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [line["code"] for line in lines] == ["first", "second"]
+    assert lines[0]["message"] == page().message
+    assert datetime.fromisoformat(lines[0]["at"]).tzinfo is not None

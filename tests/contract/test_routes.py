@@ -1,0 +1,342 @@
+"""The routes port, on the fake and on the real practice gateway: compare-and-set and fence."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import count
+
+import pytest
+
+from orchestrator.adapters.practice_gateway import PracticeRoutes
+from orchestrator.core.ids import Side, SliceName
+from orchestrator.core.route import Annotation, ObservedRoute, Route, Rule, all_legacy, is_exposed
+from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
+from orchestrator.ports import Routes
+from tests.fakes import FakeRoutes
+from tests.real.practice_parts import SLICES, PracticeSite
+from tests.real.servers import Reply, losing_answers, refused_url, web_server
+from wards.model import WardId
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+WHO = Annotation(who="flow:test", why="stage notes", run="run-1")
+NOTES, RESULTS = (SliceName(name) for name in SLICES)
+FALLBACK = {"name": "fallback", "path_prefix": "/", "backend": "legacy", "mirror": None}
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One implementation; `interfere` is another hand that writes through the same door."""
+
+    routes: Routes
+    ward: WardId
+    break_down: Callable[[], None]
+    lose_next_answer: Callable[[], None]
+    repair: Callable[[], None]
+
+    def interfere(self) -> Route:
+        """Somebody else writes the ward's route under the next epoch."""
+        found = self.routes.get(self.ward)
+        other = replace(found.route, epoch=found.route.epoch + 1)
+        self.routes.replace(other, resource_version=found.resource_version)
+        return other
+
+
+@pytest.fixture(params=["fake", "practice gateway"])
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    ward = WardId(f"routes-{next(_numbers)}")
+    if request.param == "fake":
+        yield fake_case(ward)
+        return
+    site: PracticeSite = request.getfixturevalue("site")
+    site.create_route(ward)
+    with (
+        losing_answers(site.admin) as lossy,
+        closing(PracticeRoutes(site.admin, timeout_s=5.0)) as routes,
+        closing(PracticeRoutes(lossy, timeout_s=5.0)) as unheard,
+    ):
+        doors = Doors(routes, unheard)
+        yield Case(
+            routes=doors,
+            ward=ward,
+            break_down=lambda: site.behave(refuse_admin=True),
+            lose_next_answer=doors.lose_next_answer,
+            repair=site.behave,
+        )
+
+
+class Doors:
+    """The same routes by a good way, or for one write by a way that loses the answer."""
+
+    def __init__(self, good: PracticeRoutes, lossy: PracticeRoutes) -> None:
+        self.all = good.all
+        self.get = good.get
+        self._next: list[Routes] = []
+        self._good = good
+        self._lossy = lossy
+
+    def lose_next_answer(self) -> None:
+        self._next.append(self._lossy)
+
+    def replace(self, route: Route, *, resource_version: str) -> ObservedRoute:
+        door = self._next.pop() if self._next else self._good
+        return door.replace(route, resource_version=resource_version)
+
+
+def fake_case(ward: WardId) -> Case:
+    routes = FakeRoutes([at_epoch_1(ward)])
+
+    def set_down(*, down: bool) -> None:
+        routes.down = down
+
+    return Case(
+        routes=routes,
+        ward=ward,
+        break_down=lambda: set_down(down=True),
+        lose_next_answer=lambda: routes.apply_then_fail_next(Indeterminate("routes", "PUT")),
+        repair=lambda: set_down(down=False),
+    )
+
+
+def at_epoch_1(ward: WardId) -> Route:
+    made = Annotation(who="test", why="made")
+    return Route(ward=ward, epoch=1, rules=rules(Side.LEGACY), annotation=made)
+
+
+def rules(notes: Side, *, mirrored: bool = False) -> tuple[Rule, ...]:
+    return (
+        Rule(slice_name=NOTES, path_prefix="/notes", side=notes),
+        Rule(slice_name=RESULTS, path_prefix="/results", side=Side.LEGACY, mirrored=mirrored),
+    )
+
+
+def exposing(ward: WardId, *, epoch: int) -> Route:
+    exposed = rules(Side.CANDIDATE, mirrored=True)
+    return Route(ward=ward, epoch=epoch, rules=exposed, annotation=WHO)
+
+
+@pytest.fixture
+def ward(site: PracticeSite) -> WardId:
+    """A ward of its own at the real gateway."""
+    name = WardId(f"routes-{next(_numbers)}")
+    site.create_route(name)
+    return name
+
+
+def test_a_route_is_read_as_it_was_made(case: Case) -> None:
+    assert case.routes.get(case.ward).route == at_epoch_1(case.ward)
+    assert case.routes.get(case.ward) in case.routes.all()
+
+
+def test_a_ward_without_a_route_is_refused(case: Case) -> None:
+    for ask in (
+        lambda: case.routes.get(WardId("nowhere")),
+        lambda: case.routes.replace(at_epoch_1(WardId("nowhere")), resource_version="1"),
+    ):
+        with pytest.raises(Refused) as refused:
+            ask()
+        assert refused.value.code == "no_route"
+
+
+def test_a_whole_route_is_replaced_at_once_and_read_back(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    wanted = exposing(case.ward, epoch=2)
+    written = case.routes.replace(wanted, resource_version=before.resource_version)
+    assert written.route == wanted
+    assert written.resource_version != before.resource_version
+    assert case.routes.get(case.ward) == written
+
+
+def test_a_lost_race_is_a_conflict_and_changes_nothing(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    other = case.interfere()
+    with pytest.raises(Conflict):
+        case.routes.replace(exposing(case.ward, epoch=3), resource_version=before.resource_version)
+    assert case.routes.get(case.ward).route == other
+
+
+def test_after_a_conflict_reading_again_and_deciding_again_succeeds(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    case.interfere()
+    with pytest.raises(Conflict):
+        case.routes.replace(exposing(case.ward, epoch=3), resource_version=before.resource_version)
+    again = case.routes.get(case.ward)
+    home = all_legacy(again.route, epoch=again.route.epoch + 1, annotation=WHO)
+    case.routes.replace(home, resource_version=again.resource_version)
+    assert case.routes.get(case.ward).route == home
+
+
+STALE = {
+    "equal_epoch": (0, False),
+    "lower_epoch": (-1, False),
+    "lower_epoch_and_old_version": (-1, True),
+}
+
+
+@pytest.mark.parametrize("name", STALE)
+def test_an_old_epoch_is_refused_by_the_fence(case: Case, name: str) -> None:
+    step, is_old = STALE[name]
+    first = case.routes.get(case.ward)
+    case.interfere()
+    now = case.routes.get(case.ward)
+    version = first.resource_version if is_old else now.resource_version
+    with pytest.raises(Refused) as refused:
+        case.routes.replace(
+            exposing(case.ward, epoch=now.route.epoch + step), resource_version=version
+        )
+    assert refused.value.code == "stale_epoch"
+    assert case.routes.get(case.ward) == now
+
+
+def test_the_same_route_again_changes_nothing(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    again = case.routes.replace(before.route, resource_version=before.resource_version)
+    assert again == before
+
+
+def test_words_for_people_may_change_under_the_same_epoch(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    told = replace(before.route, annotation=WHO)
+    written = case.routes.replace(told, resource_version=before.resource_version)
+    assert written.route == told
+    assert written.resource_version != before.resource_version
+
+
+def test_a_port_that_is_down_is_unavailable(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    case.break_down()
+    for ask in (
+        case.routes.all,
+        lambda: case.routes.get(case.ward),
+        lambda: case.routes.replace(
+            exposing(case.ward, epoch=2), resource_version=before.resource_version
+        ),
+    ):
+        with pytest.raises(Unavailable):
+            ask()
+    case.repair()
+    assert case.routes.get(case.ward) == before
+
+
+def test_a_write_whose_answer_is_lost_is_indeterminate_and_has_landed_here(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    wanted = exposing(case.ward, epoch=2)
+    case.lose_next_answer()
+    with pytest.raises(Indeterminate):
+        case.routes.replace(wanted, resource_version=before.resource_version)
+    assert case.routes.get(case.ward).route == wanted
+    with pytest.raises(Conflict):
+        case.routes.replace(exposing(case.ward, epoch=3), resource_version=before.resource_version)
+
+
+def test_a_write_that_is_not_answered_in_time_is_indeterminate(
+    site: PracticeSite, ward: WardId
+) -> None:
+    with closing(PracticeRoutes(site.admin, timeout_s=0.3)) as routes:
+        before = routes.get(ward)
+        site.behave(admin_delay_s=30.0)
+        with pytest.raises(Indeterminate):
+            routes.replace(before.route, resource_version=before.resource_version)
+        with pytest.raises(Unavailable):
+            routes.get(ward)
+
+
+@pytest.mark.parametrize("status", ["missing", "stale", "early"])
+def test_a_status_that_is_missing_or_stale_blocks_no_return(
+    site: PracticeSite, ward: WardId, status: str
+) -> None:
+    site.behave(status=status)
+    with closing(PracticeRoutes(site.admin, timeout_s=5.0)) as routes:
+        before = routes.get(ward)
+        exposed = routes.replace(exposing(ward, epoch=2), resource_version=before.resource_version)
+        assert is_exposed(exposed.route)
+        home = all_legacy(exposed.route, epoch=3, annotation=WHO)
+        assert routes.replace(home, resource_version=exposed.resource_version).route == home
+
+
+def test_the_gateway_keeps_a_fallback_to_legacy_and_people_can_read_why(
+    site: PracticeSite, ward: WardId
+) -> None:
+    with closing(PracticeRoutes(site.admin, timeout_s=5.0)) as routes:
+        before = routes.get(ward)
+        routes.replace(exposing(ward, epoch=2), resource_version=before.resource_version)
+    stored = site.route(ward)
+    assert stored["metadata"]["annotations"] == {
+        "who": WHO.who,
+        "why": WHO.why,
+        "run": WHO.run,
+        "epoch": "2",
+    }
+    assert stored["spec"]["rules"][-1] == FALLBACK
+    assert stored["spec"]["rules"][1]["mirror"] == "candidate"
+
+
+def document(**changes: object) -> dict[str, object]:
+    """A route as a gateway that checks nothing could hand it out."""
+    spec = {
+        "ward": "w",
+        "epoch": 4,
+        "rules": [FALLBACK | {"name": "notes", "path_prefix": "/notes"}, FALLBACK],
+    }
+    return {"metadata": {"name": "ward-w", "resource_version": "9"}, "spec": spec | changes}
+
+
+def test_a_fallback_on_the_candidate_is_exposure_and_the_next_write_mends_it() -> None:
+    odd = document(rules=[FALLBACK | {"backend": "candidate"}])
+    with (
+        web_server(lambda _: Reply(body=json.dumps(odd))) as server,
+        closing(PracticeRoutes(server.url, timeout_s=5.0)) as routes,
+    ):
+        observed = routes.get(WardId("w"))
+        assert is_exposed(observed.route)
+        home = all_legacy(observed.route, epoch=5, annotation=WHO)
+        routes.replace(home, resource_version=observed.resource_version)
+        assert json.loads(server.asked[-1].body)["spec"]["rules"] == [FALLBACK]
+
+
+NONSENSE = {
+    "no_json": "<html>",
+    "no_object": "[]",
+    "no_version": '{"metadata": {}, "spec": {"ward": "w", "epoch": 1, "rules": []}}',
+    "no_epoch": '{"metadata": {"resource_version": "1"}, "spec": {"ward": "w", "rules": []}}',
+    "unknown_side": '{"metadata": {"resource_version": "1"}, "spec": {"ward": "w", "epoch": 1, '
+    '"rules": [{"name": "a", "path_prefix": "/a", "backend": "third", "mirror": null}]}}',
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_an_answer_without_sense_is_no_answer(name: str) -> None:
+    with (
+        web_server(lambda _: Reply(body=NONSENSE[name])) as server,
+        closing(PracticeRoutes(server.url, timeout_s=5.0)) as routes,
+    ):
+        with pytest.raises(Unavailable):
+            routes.get(WardId("w"))
+        with pytest.raises(Unavailable):
+            routes.all()
+        with pytest.raises(Indeterminate):  # it was taken, or it was not
+            routes.replace(at_epoch_1(WardId("w")), resource_version="1")
+
+
+STATUSES = {500: Indeterminate, 502: Indeterminate, 504: Indeterminate, 503: Unavailable}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_server_error_on_a_write_may_have_had_its_effect(status: int) -> None:
+    with (
+        web_server(lambda _: Reply(status=status)) as server,
+        closing(PracticeRoutes(server.url, timeout_s=5.0)) as routes,
+    ):
+        with pytest.raises(STATUSES[status]):
+            routes.replace(at_epoch_1(WardId("w")), resource_version="1")
+        with pytest.raises(Unavailable):
+            routes.get(WardId("w"))
+
+
+def test_nothing_listens() -> None:
+    with (
+        closing(PracticeRoutes(refused_url(), timeout_s=5.0)) as routes,
+        pytest.raises(Unavailable),
+    ):
+        routes.replace(at_epoch_1(WardId("w")), resource_version="1")

@@ -1,0 +1,112 @@
+"""A real Prometheus on a free port, scraping what a test names, ended by its own pid."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+from orchestrator.adapters.clock import wait_until
+from tests.real.parts import prometheus_binary
+
+READY_LIMIT_S = 60.0
+STOP_LIMIT_S = 10.0
+
+
+@dataclass(frozen=True)
+class PrometheusServer:
+    """One running server."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+
+    def pause(self) -> None:
+        """It hangs: connections are taken, nothing is answered."""
+        self.process.send_signal(19)  # SIGSTOP
+
+    def go_on(self) -> None:
+        """It answers again."""
+        self.process.send_signal(18)  # SIGCONT
+
+    def query(self, promql: str) -> list[dict[str, object]]:
+        """The raw result vector, asked without the code under test."""
+        request = Request(f"{self.url}/api/v1/query", data=urlencode({"query": promql}).encode())
+        with urlopen(request, timeout=10) as answer:
+            return json.load(answer)["data"]["result"]
+
+
+@contextmanager
+def prometheus_running(
+    folder: Path, targets: Sequence[str], *, scrape_every_s: float = 0.25
+) -> Iterator[PrometheusServer]:
+    """Start, wait until ready, and end a server that scrapes `host:port` targets.
+
+    Raises: PartMissing when there is no Prometheus; RuntimeError with its last words when
+    it does not become ready.
+    """
+    config = folder / "prometheus.yaml"
+    config.write_text(_config(targets, scrape_every_s))
+    log = folder / "prometheus.log"
+    port = _free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            (
+                str(prometheus_binary()),
+                f"--config.file={config}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--log.level=warn",
+            ),
+            stdout=output,
+            stderr=output,
+        )
+    server = PrometheusServer(url=f"http://127.0.0.1:{port}", process=process)
+    try:
+        if not wait_until(lambda: _is_ready(server), timeout_s=READY_LIMIT_S):
+            raise RuntimeError(f"Prometheus is not ready: {log.read_text()[-2000:]}")
+        yield server
+    finally:
+        _stop(server)
+
+
+def _config(targets: Sequence[str], scrape_every_s: float) -> str:
+    every = f"{scrape_every_s * 1000:.0f}ms"
+    return json.dumps(
+        {
+            "global": {"scrape_interval": every, "scrape_timeout": every},
+            "scrape_configs": [
+                {"job_name": "tests", "static_configs": [{"targets": list(targets)}]}
+            ],
+        }
+    )
+
+
+def _is_ready(server: PrometheusServer) -> bool:
+    if server.process.poll() is not None:
+        raise RuntimeError(f"Prometheus ended with {server.process.returncode}")
+    try:
+        with urlopen(f"{server.url}/-/ready", timeout=2) as answer:
+            return answer.status == 200
+    except (URLError, OSError):
+        return False
+
+
+def _stop(server: PrometheusServer) -> None:
+    server.go_on()
+    server.process.terminate()
+    try:
+        server.process.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        server.process.kill()
+        server.process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
