@@ -40,7 +40,8 @@ def server_env(home: Path, *, host: str, port: int, database_url: str = "") -> d
 
 def client_env(home: Path, api: str) -> dict[str, str]:
     """For a process that shows something in Prefect and must not wait long for it: one try a
-    call, because its own loop comes back anyway."""
+    call, because its own loop comes back anyway.
+    """
     return {
         **NO_ANALYTICS,
         "PREFECT_HOME": str(prefect_folder(home)),
@@ -52,7 +53,8 @@ def client_env(home: Path, api: str) -> dict[str, str]:
 
 def runs_env(home: Path, api: str, *, poll_s: float) -> dict[str, str]:
     """For the Prefect worker and the runs it starts: Prefect's own patience with its server,
-    which answers 503 while SQLite is locked."""
+    which answers 503 while SQLite is locked.
+    """
     return {
         **NO_ANALYTICS,
         "PREFECT_HOME": str(prefect_folder(home)),

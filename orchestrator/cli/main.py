@@ -1,18 +1,34 @@
-"""`wardshift`: the entry point. Verbs are imported when they are used, so that help is quick."""
+"""`wardshift`: the one outermost place of the command line. Words in, exit code out.
 
+An error of ours becomes its sentence on stderr and its exit code; a wrong use exits with 2;
+Ctrl-C is quiet. Verbs are imported when they are used, and the front page imports nothing.
+"""
+
+import os
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError
+if TYPE_CHECKING:
+    from cyclopts import App
 
+HOME_VARIABLE = "WARDSHIFT_HOME"
+INTERRUPTED = 130  # as shells number it
+NAME_WIDTH = 11
+SAYING = (
+    "Roll a new EHR out one ward at a time, beside the legacy EHR, and always be able to go back."
+)
 EPILOGUE = """\
 Examples:
-
   wardshift demo                         watch a rollout break and come back
   wardshift plan check plan.yaml         is the plan sound, and how fast is the way back
   wardshift up plan.yaml --practice      everything on this machine, with a practice hospital
   wardshift list                         where every ward stands
   wardshift rollback medicine-52         back to legacy, now
 
+`wardshift VERB --help` explains a verb. --home (or WARDSHIFT_HOME) names the folder of an
+installation, .wardshift unless you say otherwise; reading verbs take --format json.
 Exit codes: 0 done and proven, 2 usage or plan, 3 refused by a rule, 4 unavailable,
 5 integrity broken, 6 outcome unknown.
 """
@@ -24,6 +40,7 @@ VERBS = {
     "show": ("orchestrator.cli.look:show", "One ward: gates, signals, last return, what next."),
     "history": ("orchestrator.cli.look:history", "What happened on a ward, in words."),
     "watch": ("orchestrator.cli.look:watch", "The list, again and again, until Ctrl-C."),
+    "timeline": ("orchestrator.cli.look:timeline", "A ward's way as a picture."),
     "approve": ("orchestrator.cli.words:approve", "A role's yes for a ward to enter a stage."),
     "hold": ("orchestrator.cli.words:hold", "Stop a ward's forward movement."),
     "resume": ("orchestrator.cli.words:resume", "Lift a hold, or agree to go on after a rollback."),
@@ -34,63 +51,119 @@ VERBS = {
     "worker": ("orchestrator.cli.machine:worker", "Run the Prefect side: flows and recorder."),
     "up": ("orchestrator.cli.machine:up", "Everything on this machine, and where to look."),
 }
-
-
-def application() -> App:
-    """The whole command line."""
-    app = App(
-        name="wardshift",
-        help="Roll a new EHR out one ward at a time, beside the legacy EHR, and always be able "
-        "to go back.",
-        help_epilogue=EPILOGUE,
-        help_format="plaintext",
-        version_flags=["--version"],
-        result_action="return_value",
-    )
-    for name, (target, words) in VERBS.items():
-        app.command(target, name=name, help=words)
-    plan = App(name="plan", help="Read a programme file: check, show, diff.")
-    plan.command("orchestrator.cli.plan:check", name="check", help="Sound? And how fast back?")
-    plan.command("orchestrator.cli.plan:show", name="show", help="The plan as people read it.")
-    plan.command("orchestrator.cli.plan:diff", name="diff", help="What changed, what loosened.")
-    app.command(plan)
-    practice = App(name="practice", help="The practice hospital: up, fault, clear, speed, outage.")
-    for verb in ("up", "fault", "clear", "speed", "outage", "restart"):
-        practice.command(
-            f"orchestrator.cli.machine:practice_{verb}", name=verb, help=f"See practice {verb}."
-        )
-    app.command(practice)
-    return app
+GROUPS = {
+    "plan": (
+        "Read a programme file: check, show, diff.",
+        {
+            "check": ("orchestrator.cli.plan:check", "Sound? And how fast back?"),
+            "show": ("orchestrator.cli.plan:show", "The plan as people read it."),
+            "diff": ("orchestrator.cli.plan:diff", "What changed, what loosened."),
+        },
+    ),
+    "practice": (
+        "The practice hospital: up, fault, clear, speed, outage, restart.",
+        {
+            "up": ("orchestrator.cli.machine:practice_up", "Start one to be explored."),
+            "fault": ("orchestrator.cli.machine:practice_fault", "Break an EHR on purpose."),
+            "clear": ("orchestrator.cli.machine:practice_clear", "Take all faults away."),
+            "speed": ("orchestrator.cli.machine:practice_speed", "How fast its time runs."),
+            "outage": ("orchestrator.cli.machine:practice_outage", "Kill one of its processes."),
+            "restart": ("orchestrator.cli.machine:practice_restart", "Start that one again."),
+        },
+    ),
+}
 
 
 def main() -> None:
-    """Run one command; every failure becomes a sentence on stderr and an exit code."""
+    """Run one command line; every failure becomes a sentence on stderr and an exit code."""
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """The exit code of one command line."""
+    from orchestrator.errors import WardshiftError
+
+    try:
+        return _answer(_without_home(list(arguments)))
+    except WardshiftError as error:
+        print(error, file=sys.stderr)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output is gone; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def front_page() -> str:
+    """What `wardshift --help` prints."""
+    lines = {name: words for name, (_, words) in (*VERBS.items(), *GROUPS.items())}
+    verbs = "\n".join(f"  {name:{NAME_WIDTH}}{words}" for name, words in sorted(lines.items()))
+    return f"Usage: wardshift [--home DIR] VERB ...\n\n{SAYING}\n\nVerbs:\n{verbs}\n\n{EPILOGUE}"
+
+
+def application() -> "App":
+    """The whole command line, nothing of it loaded yet."""
+    from cyclopts import App
+
+    app = App(
+        name="wardshift",
+        help=SAYING,
+        help_format="plaintext",
+        help_formatter="plain",
+        version_flags=(),
+        result_action="return_value",
+    )
+    _add(app, VERBS)
+    for name, (words, verbs) in GROUPS.items():
+        group = App(name=name, help=words, version_flags=())
+        _add(group, verbs)
+        app.command(group)
+    return app
+
+
+def _add(app: "App", verbs: dict[str, tuple[str, str]]) -> None:
+    for name, (target, words) in verbs.items():
+        app.command(target, name=name, help=words)
+
+
+def _answer(arguments: list[str]) -> int:
+    match arguments:
+        case [] | ["--help"] | ["-h"]:
+            print(front_page(), end="")
+            return 0
+        case ["--version"]:
+            print(version("wardshift"))
+            return 0
+        case _:
+            return _dispatch(arguments)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    from cyclopts import CycloptsError
+
+    from orchestrator.errors import ExitCode
+
     try:
         result = application()(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        print(f"wardshift: {error}\nTry: wardshift --help", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        return 0
-    except Exception as error:
-        return _failed(error)
-    return result if isinstance(result, int) else 0
+        print(f"wardshift: {error}\nTry: wardshift {arguments[0]} --help", file=sys.stderr)
+        return int(ExitCode.USAGE)
+    return int(result) if isinstance(result, int) else 0
 
 
-def _failed(error: Exception) -> int:
-    from orchestrator.errors import WardshiftError
-
-    if not isinstance(error, WardshiftError):
-        raise error
-    print(error, file=sys.stderr)
-    return int(error.exit_code)
+def _without_home(arguments: list[str]) -> list[str]:
+    """`--home DIR` before the verb says the same as WARDSHIFT_HOME."""
+    match arguments:
+        case ["--home", home, *rest]:
+            os.environ[HOME_VARIABLE] = home
+            return rest
+        case [first, *rest] if first.startswith("--home="):
+            os.environ[HOME_VARIABLE] = first.partition("=")[2]
+            return rest
+        case _:
+            return arguments
 
 
 if __name__ == "__main__":

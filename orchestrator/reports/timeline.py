@@ -124,7 +124,7 @@ def _way(axes: Axes, facts: TimelineFacts) -> None:
         axes,
         facts,
         0,
-        ((span, SHIFTS[span.what], "", _shift_label(facts, span)) for span in shifts),
+        ((span, SHIFTS[span.what], "", span.what) for span in shifts),
     )
     _lane(axes, facts, 1, ((span, "white", "", span.what) for span in facts.stages))
     for place, item in enumerate(facts.slices, 2):

@@ -54,7 +54,8 @@ class Patience:
 @dataclass(slots=True)
 class Returner:
     """Returns wards again and again until they are back, counting what it did itself before
-    the ledger shows it. For one thread at a time."""
+    the ledger shows it. For one thread at a time.
+    """
 
     hands: Hands
     _own: list[Draft] = field(default_factory=list[Draft])

@@ -36,7 +36,7 @@ from orchestrator.core.judging import Memories, changes, judge_ward
 from orchestrator.core.plan import Plan, Signal
 from orchestrator.core.reading import Reading
 from orchestrator.core.route import ObservedRoute
-from orchestrator.core.state import ProgrammeState
+from orchestrator.core.state import Phase, ProgrammeState
 from orchestrator.core.verdict import Level, Memory, Verdict
 from orchestrator.core.view import (
     WardView,
@@ -239,6 +239,8 @@ class Watch:
         if running is not None and not running.done():
             return
         state = self.record.state().ward(item.ward)
+        if state.phase is Phase.ROLLED_BACK and item.state.phase is not Phase.ROLLED_BACK:
+            return  # it came home while this tick was reading; the next one sees it
         self._returns[item.ward] = self.executor.submit(
             _guarded(lambda: roll_back(self.hands, state, cause))
         )

@@ -1,0 +1,25 @@
+"""Each test gets a hospital of its own; nothing of it is left when the test ends."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from orchestrator.cli.everything import Wishes
+from tests.e2e.stage import Stage
+
+
+@pytest.fixture
+def stage(tmp_path) -> Iterator[Stage]:
+    """Every process of safety, no Prefect."""
+    made = Stage(tmp_path, Wishes(practice=True, with_prefect=False))
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def exposed(stage) -> Stage:
+    """The first ward works all slices in the candidate."""
+    stage.expose()
+    return stage

@@ -1,0 +1,145 @@
+"""A ward is exposed on real processes, something is broken, then the ward is harmed."""
+
+import os
+import signal
+
+import pytest
+
+from orchestrator.core import event as ev
+from orchestrator.core.ids import Side
+from orchestrator.core.state import Phase
+from tests.e2e.stage import CLOCK, THIRD, WARD
+
+pytestmark = pytest.mark.real
+HARM_S = 20.0  # the plan's own harm window is 30 s; a slow machine may need some of it
+
+
+def is_home(stage) -> bool:
+    return stage.state().ward(WARD).phase is Phase.ROLLED_BACK
+
+
+def test_harm_returns_the_ward_proves_it_and_leaves_the_others_alone(exposed):
+    exposed.break_notes()
+    assert exposed.home_within(HARM_S), exposed.why()
+    assert exposed.eventually(lambda: is_home(exposed)), exposed.why()
+    state = exposed.state()
+    back = state.ward(WARD).returned
+    assert back is not None
+    assert back.actor.startswith("sentinel:")
+    assert back.cause.signal == "note_text_lost"
+    assert state.freeze is not None
+    CLOCK.sleep(2.0)
+    after = [
+        line
+        for line in exposed.log_lines()
+        if line["ward"] == WARD and line["at"] > back.proven_at.isoformat(timespec="milliseconds")
+    ]
+    assert after
+    assert {line["system"] for line in after if not line["mirrored"]} == {"legacy"}
+    third = [line for line in exposed.log_lines() if line["ward"] == THIRD]
+    assert "candidate" not in {line["system"] for line in third}
+
+
+def test_ledger_gone_the_ward_returns_and_the_ledger_learns_it_once(exposed):
+    path = exposed.installation.site.home / "ledger.sqlite"
+    away = path.with_suffix(".away")
+    moved = [(one, away.with_name(away.name + one.name[len(path.name):]))
+             for one in path.parent.glob("ledger.sqlite*")]  # fmt: skip
+    for one, other in moved:
+        one.rename(other)
+    path.mkdir()  # nobody can open a folder as a database
+    exposed.break_notes()
+    assert exposed.home_within(HARM_S)
+    path.rmdir()
+    for one, other in moved:
+        other.rename(one)
+    assert exposed.eventually(lambda: is_home(exposed)), exposed.why()
+    CLOCK.sleep(2.0)
+    for kind in (ev.RollbackIntended, ev.RollbackWritten, ev.RollbackProven):
+        assert len(exposed.happenings(kind)) == 1
+
+
+def test_sentinel_killed_over_and_over_the_ward_goes_home(exposed):
+    epoch = exposed.epoch()
+    name = "sentinel"
+
+    def kill_and_look():
+        pid = exposed.everything.pids().get(name)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        return not exposed.exposed()
+
+    assert exposed.eventually(kill_and_look, exposed.lease_s * 2 + 2)
+    assert exposed.epoch() > epoch
+
+
+def test_sentinel_killed_once_somebody_watches_again_within_a_lease(exposed):
+    exposed.everything.kill("sentinel")
+    exposed.break_notes()
+    assert exposed.home_within(exposed.lease_s + 2 + HARM_S), exposed.why()
+
+
+def test_sentinel_stopped_the_guard_returns_the_ward_and_going_on_changes_nothing(exposed):
+    exposed.everything.hang("sentinel")
+    began_s = CLOCK.monotonic()
+    assert exposed.home_within(exposed.lease_s * 3)
+    assert CLOCK.monotonic() - began_s < exposed.lease_s * 3
+    epoch = exposed.epoch()
+    exposed.everything.go_on("sentinel")
+    assert exposed.eventually(lambda: is_home(exposed)), exposed.why()
+    assert exposed.epoch() == epoch
+    back = exposed.state().ward(WARD).returned
+    assert back is not None
+    assert back.cause.trigger is ev.Trigger.LEASE
+
+
+def test_candidate_gone_the_ward_returns(exposed):
+    exposed.hospital.outage("candidate")
+    assert exposed.home_within(HARM_S), exposed.why()
+    assert exposed.eventually(lambda: is_home(exposed)), exposed.why()
+
+
+def test_sight_lost_the_ward_holds_and_returns_after_its_patience(exposed):
+    exposed.hospital.outage("clinicians")
+    assert exposed.home_within(10 + HARM_S), exposed.why()
+    assert exposed.eventually(lambda: is_home(exposed)), exposed.why()
+    back = exposed.state().ward(WARD).returned
+    assert back is not None
+    assert back.cause.trigger is ev.Trigger.BLIND
+
+
+def test_gateway_late_the_return_is_pending_and_then_proven(exposed):
+    exposed.hospital.behave(lateness_s=3.0, admin_delay_s=0.2)
+    exposed.break_notes()
+    assert exposed.eventually(lambda: is_home(exposed), 60.0), exposed.why()
+    (proven,) = exposed.happenings(ev.RollbackProven)
+    (written,) = exposed.happenings(ev.RollbackWritten)
+    assert proven.after_s - written.after_s > 2.0
+
+
+def test_legacy_sick_nothing_is_switched_and_people_are_told_what_to_do(exposed):
+    exposed.hospital.outage("legacy")
+    CLOCK.sleep(2.0)
+    exposed.break_notes()
+    assert exposed.eventually(lambda: bool(exposed.pages())), exposed.why()
+    assert exposed.exposed()
+    (page, *_) = exposed.pages()
+    procedure = exposed.installation.plan.ward(WARD).downtime_procedure
+    assert procedure in str(page)
+    assert exposed.happenings(ev.RollbackBlocked)
+    exposed.hospital.restart("legacy")
+    assert exposed.home_within(HARM_S), exposed.why()
+
+
+def test_guard_killed_no_further_exposure(stage):
+    stage.expose(until="notes")
+    stage.everything.hang("guard")
+    CLOCK.sleep(stage.lease_s + 1)
+    climber = stage.climber()
+    for _ in range(12):
+        climber.step(WARD)
+        CLOCK.sleep(0.3)
+    assert stage.state().ward(WARD).stage == "notes"
+    assert "guard_alive" in stage.state().ward(WARD).closed_gates
+    route = stage.installation.routes.get(WARD).route
+    assert [rule.slice_name for rule in route.rules if rule.side is Side.CANDIDATE] == ["notes"]
