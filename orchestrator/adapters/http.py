@@ -56,7 +56,10 @@ class Answer:
 
     def json(self) -> Any:
         """The body as JSON. Raises: ValueError when it is none (NaN is none)."""
-        return loads(self.body, parse_constant=_refuse_constant)
+        try:
+            return loads(self.body, parse_constant=_refuse_constant)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

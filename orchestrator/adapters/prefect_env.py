@@ -14,11 +14,9 @@ REQUEST_TIMEOUT_S = 5.0
 
 
 def server_env(home: Path, *, host: str, port: int, database_url: str = "") -> dict[str, str]:
-    """For one local `prefect server start`.
+    """For one local `prefect server start`, with its files in a folder of the home folder.
 
-    Args:
-        home: the installation's home folder; Prefect keeps its own folder inside it.
-        database_url: PostgreSQL for a region ("postgresql+asyncpg://..."); empty: SQLite there.
+    `database_url` is PostgreSQL's for a region ("postgresql+asyncpg://..."), empty for SQLite.
     """
     folder = prefect_folder(home)
     return {
@@ -33,14 +31,16 @@ def server_env(home: Path, *, host: str, port: int, database_url: str = "") -> d
         "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{EVENTS_KEPT_S}S",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASE_STORE,
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # it has no Cancel, Resume or forms for such runs
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
     }
 
 
 def client_env(home: Path, api: str) -> dict[str, str]:
-    """For a process that shows something in Prefect and must not wait long for it: one try a
-    call, because its own loop comes back anyway.
+    """For a process that shows something in Prefect and must not wait long for it.
+
+    One try a call: its own loop comes back anyway.
     """
     return {
         **NO_ANALYTICS,
@@ -52,8 +52,9 @@ def client_env(home: Path, api: str) -> dict[str, str]:
 
 
 def runs_env(home: Path, api: str, *, poll_s: float) -> dict[str, str]:
-    """For the Prefect worker and the runs it starts: Prefect's own patience with its server,
-    which answers 503 while SQLite is locked.
+    """For the Prefect worker and the runs it starts.
+
+    They have Prefect's own patience with its server, which answers 503 while SQLite is locked.
     """
     return {
         **NO_ANALYTICS,

@@ -96,8 +96,16 @@ def _by_ward(samples: Sequence[Any], age_s: float) -> Mapping[WardId, Reading]:
         if ward in readings:
             readings[ward] = NoData(reason=Absence.AMBIGUOUS)
         else:
-            readings[ward] = reading_of(float(sample["value"][1]), n=1, age_s=age_s)
+            readings[ward] = reading_of(_number(sample["value"]), n=1, age_s=age_s)
     return readings
+
+
+def _number(pair: Sequence[Any]) -> float:
+    """The value of a [time, "value"] pair. Raises: TypeError, ValueError."""
+    _, text = pair
+    if not isinstance(text, str):
+        raise TypeError("Prometheus writes its numbers as text")
+    return float(text)
 
 
 def _error_kind(body: Mapping[str, Any]) -> str:

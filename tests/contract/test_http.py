@@ -145,19 +145,35 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_kept_connection_that_the_server_ended_meanwhile_is_opened_anew() -> None:
+    ended = threading.Event()
+
     def once(connection: socket.socket, end: threading.Event) -> None:
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        connection.shutdown(socket.SHUT_WR)
+        ended.set()
+        connection.recv(1)  # until the other side has closed as well
 
     with raw_server(once) as url, Http("port", timeout_s=AMPLE_S) as http:
         for _ in range(3):
-            assert http.write("PUT", url, json={}).body == b"ok"
+            ended.clear()
+            assert http.write("PUT", url).body == b"ok"
+            ended.wait(AMPLE_S)
 
 
-def test_not_a_number_is_not_json() -> None:
-    answer = Answer(status=200, headers={}, body=b'{"a": NaN}')
+NO_JSON = {
+    "not_a_number": b'{"a": NaN}',
+    "html": b"<html>",
+    "empty": b"",
+    "not_text": b"\xff\xfe\xfa",
+    "nested_too_deeply": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", NO_JSON)
+def test_what_is_not_json_is_a_value_error(name: str) -> None:
     with pytest.raises(ValueError):
-        answer.json()
+        Answer(status=200, headers={}, body=NO_JSON[name]).json()
 
 
 def test_two_exchanges_at_once_have_deadlines_of_their_own() -> None:
@@ -165,7 +181,7 @@ def test_two_exchanges_at_once_have_deadlines_of_their_own() -> None:
     long: list[Answer | Failure] = []
     with (
         web_server(lambda asked: Reply(body=asked.path)) as server,
-        Http("port", timeout_s=AMPLE_S) as http,
+        Http("port", timeout_s=600.0) as http,
     ):
         server.gate.clear()
         waiting = threading.Thread(

@@ -1,7 +1,7 @@
 """Only Unavailable is tried again, and never past the budget."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.adapters.retrying import retrying
@@ -78,6 +78,7 @@ def test_a_fault_of_the_program_is_not_tried_again() -> None:
         retrying(FakeClock(), budget_s=60.0, first_s=0.1, ceiling_s=1.0)(broken)
 
 
+@settings(deadline=None)
 @given(
     budget_s=st.floats(0.0, 20.0),
     first_s=st.floats(0.001, 10.0),

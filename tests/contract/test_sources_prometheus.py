@@ -272,10 +272,12 @@ NONSENSE: dict[str, Reply] = {
     "no_object": Reply(body="[]"),
     "no_status": Reply(body=json.dumps({"data": ONE["data"]})),
     "not_a_success": Reply(body=json.dumps(ONE | {"status": "error", "errorType": "timeout"})),
+    "empty_matrix": Reply(body=vector().replace("vector", "matrix")),
     "warnings": Reply(body=json.dumps(ONE | {"warnings": ["one store did not answer"]})),
     "503": Reply(status=503, body=json.dumps({"status": "error", "errorType": "timeout"})),
     "404_with_a_good_body": Reply(status=404, body=json.dumps(ONE)),
     "a_word_for_a_number": Reply(body=vector(({"ward": "a"}, "one"))),
+    "a_number_that_is_no_text": Reply(body=vector(({"ward": "a"}, "1")).replace('"1"', "true")),
     "a_histogram_for_a_number": Reply(
         body=vector(({"ward": "a"}, "1")).replace('"value"', '"histogram"')
     ),

@@ -20,6 +20,6 @@ def stage(tmp_path) -> Iterator[Stage]:
 
 @pytest.fixture
 def exposed(stage) -> Stage:
-    """The first ward works all slices in the candidate."""
+    """The first ward works its notes in the candidate."""
     stage.expose()
     return stage

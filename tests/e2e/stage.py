@@ -86,7 +86,7 @@ class Stage:
         """A person in a role."""
         return self.installation.desk(Actor(kind=ActorKind.PERSON, name=role))
 
-    def expose(self, *, until: str = "all-slices") -> None:
+    def expose(self, *, until: str = "notes") -> None:
         """Bring the first ward to a stage on the candidate."""
         self.start_and_approve()
         climber = self.climber()
@@ -96,7 +96,7 @@ class Stage:
                 climber.step(WARD)
             return self.state().ward(WARD).stage == until
 
-        assert wait_until(climbed, timeout_s=60, every_s=0.2), self.why()
+        assert wait_until(climbed, timeout_s=150, every_s=0.2), self.why()
 
     def why(self) -> str:
         """What to look at when a test waited in vain."""

