@@ -35,17 +35,18 @@ ANSWERED = "Answered"
 
 
 class Answer(StrEnum):
-    """What a role says."""
+    """What a role says. LATER leaves the form open."""
 
     YES = "yes"
     NO = "no"
+    LATER = "later"
 
 
 class Approval(RunInput):
     """The form. `role` is narrowed to those that the stage asks."""
 
     role: str
-    answer: Answer | None = Field(default=None, description="left empty, the form stays open")
+    answer: Answer = Field(default=Answer.LATER, description="later: the form stays open")
     comment: str = Field(default="", description="shown to everybody; name no patient")
 
 
@@ -91,16 +92,14 @@ def answered(
     installation: Installation, ward: WardId, stage: StageName, given: Approval | None
 ) -> End | None:
     """Write an answer into the ledger; None when there was none, and the form stays open."""
-    if given is None or given.answer is None:
+    if given is None or given.answer is Answer.LATER:
         return None
     role = Role(str(given.role))
     word = hand.approve if given.answer is Answer.YES else hand.decline
     return word(installation, ward, stage, role=role, comment=given.comment)
 
 
-def already(
-    installation: Installation, telling: Telling, ward: WardId, stage: StageName
-) -> End:
+def already(installation: Installation, telling: Telling, ward: WardId, stage: StageName) -> End:
     """Why nothing is asked."""
     mine = telling.state.ward(ward)
     missing = missing_roles(installation.plan, mine, stage)
@@ -112,9 +111,7 @@ def already(
     return End(is_good=True, name=ANSWERED, message=text)
 
 
-def _evidence(
-    installation: Installation, telling: Telling, ward: WardId, stage: StageName
-) -> str:
+def _evidence(installation: Installation, telling: Telling, ward: WardId, stage: StageName) -> str:
     plan = installation.plan
     mine = telling.state.ward(ward)
     soak = soaked(soak_progress(plan, mine, installation.clock.now()))

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from flows import tables
 from flows.ending import End, ward_end
 from flows.reading import LedgerReader, reader_of
 from flows.story import Telling
-from flows.tables import Soaked, Table, gates, signals, soaked
 from orchestrator.bootstrap import Installation
 from orchestrator.core.event import Actor
 from orchestrator.core.gates.answer import not_open
@@ -55,6 +55,14 @@ class Look:
         return "; ".join(part for part in parts if part)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summed:
+    """A table, and what it comes to in one line."""
+
+    rows: tables.Table
+    essence: str
+
+
 @dataclass(slots=True)
 class Ascent:
     """For one thread at a time."""
@@ -89,17 +97,21 @@ class Ascent:
             trouble=trouble,
         )
 
-    def signals(self, look: Look) -> Table:
+    def signals(self, look: Look) -> Summed:
         """The ward's signals with their last verdicts."""
-        return signals(self.plan, look.ward)
+        return Summed(
+            rows=tables.signals(self.plan, look.ward),
+            essence=tables.essence(self.plan, look.ward),
+        )
 
-    def gates(self, look: Look) -> Table:
+    def gates(self, look: Look) -> Summed:
         """The gates before the next stage, as just answered."""
-        return () if look.step is None else gates(look.step.gates)
+        answers = () if look.step is None else look.step.gates
+        return Summed(rows=tables.gates(answers), essence=tables.gate_essence(look.ward, answers))
 
-    def soak(self, look: Look) -> Soaked:
+    def soak(self, look: Look) -> tables.Soaked:
         """How far the present stage has soaked."""
-        return soaked(soak_progress(self.plan, look.ward, self.clock.now()))
+        return tables.soaked(soak_progress(self.plan, look.ward, self.clock.now()))
 
 
 def ascent_of(installation: Installation, ward: WardId, actor: Actor, *, run: str) -> Ascent:
@@ -116,5 +128,3 @@ def ascent_of(installation: Installation, ward: WardId, actor: Actor, *, run: st
         reader=reader_of(installation),
         clock=installation.clock,
     )
-
-

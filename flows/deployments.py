@@ -22,7 +22,7 @@ from flows.hold import WHOLE_PROGRAMME, hold, resume
 from flows.place import OPERATIONS
 from flows.programme import programme
 from flows.rollback import rollback
-from flows.wanted import APPROVE, PROGRAMME, WARD
+from flows.wanted import APPROVE, PROGRAMME
 from flows.ward import ward
 from orchestrator.core.plan import Plan
 
@@ -61,7 +61,7 @@ def offers(plan: Plan) -> tuple[Offer, ...]:
         Offer(
             flow=programme,
             name=PROGRAMME,
-            description=f"Roll {plan.candidate.product} {plan.candidate.version} out, ward by ward.",
+            description=f"Roll {plan.candidate.product} {plan.candidate.version} out by wards.",
         ),
         *(_ward_offer(plan, one.id) for one in plan.wards),
         *_buttons(plan),

@@ -85,10 +85,12 @@ class Display:
         if self._waiting and (self._sending is None or self._sending.done()):
             self._sending = asyncio.create_task(self._send_all())
 
-    async def finish(self) -> None:
-        """Give what is still waiting one time limit."""
+    async def finish(self, title: str = "") -> None:
+        """Give what is still waiting, and the run's last name, one time limit each."""
         if self._sending is not None:
             await asyncio.wait((self._sending,), timeout=self._limit_s)
+        if title:
+            await asyncio.wait((asyncio.create_task(_rename(title)),), timeout=self._limit_s)
 
     @property
     def shown(self) -> Mapping[str, Exhibit]:
@@ -101,9 +103,18 @@ class Display:
             try:
                 async with asyncio.timeout(self._limit_s):
                     self._ids[exhibit.key] = await self._send(exhibit, self._ids.get(exhibit.key))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # The outermost frame of a side task: showing late is safe, stopping the run is not.
                 log.warning("artifact.missed", key=exhibit.key, problem=type(error).__name__)
                 self._waiting.clear()
             else:
                 self._shown[exhibit.key] = exhibit
+
+
+async def _rename(title: str) -> None:
+    try:
+        async with get_client() as client:
+            await client.set_flow_run_name(UUID(str(flow_run.id)), title)
+    except Exception as error:  # noqa: BLE001
+        # The outermost frame of a side task: the run's state says the same.
+        log.warning("name.missed", problem=type(error).__name__)

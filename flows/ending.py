@@ -5,7 +5,7 @@ with the same function as the flow itself would have used. Red means "ward not l
 Source: prefect facts, section 7 rule 6.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows import wording
 from flows.story import Story, Telling
@@ -20,11 +20,17 @@ PAGED = "Paged"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The state a run ends in: completed when good, failed when not, with a name of our own."""
+    """The state a run ends in, with a name of our own.
+
+    Completed when good, failed when not; `is_lost`: crashed, the ward itself is as it was.
+    `title`: the run's name from then on, for lists show names and no messages; "": as it was.
+    """
 
     is_good: bool
     name: str
     message: str
+    is_lost: bool = False
+    title: str = ""
 
 
 def story_end(plan: Plan, story: Story) -> End | None:
@@ -40,9 +46,10 @@ def ward_end(plan: Plan, telling: Telling, ward: WardId) -> End | None:
     if phase is Phase.ACCEPTED:
         return End(is_good=True, name=ACCEPTED, message=wording.accepted(plan, ward))
     story = telling.latest(ward)
-    if phase is Phase.ROLLED_BACK and story is not None:
-        return story_end(plan, story)
-    return None
+    end = None if story is None else story_end(plan, story)
+    if phase is not Phase.ROLLED_BACK or story is None or end is None:
+        return None
+    return replace(end, title=wording.ward_ended(plan, story))
 
 
 def programme_end(plan: Plan, telling: Telling) -> End | None:
@@ -52,7 +59,12 @@ def programme_end(plan: Plan, telling: Telling) -> End | None:
         story = telling.latest(state.freeze.ward)
         if story is None or story.proven is None:
             return None
-        return End(is_good=False, name=ROLLED_BACK, message=wording.frozen(plan, story))
+        return End(
+            is_good=False,
+            name=ROLLED_BACK,
+            message=wording.frozen(plan, story),
+            title=wording.programme_ended(plan, story),
+        )
     phases = tuple(state.ward(ward).phase for ward in state.order)
     if phases and all(phase is Phase.ACCEPTED for phase in phases):
         message = f"all {len(phases)} wards work in {plan.candidate.product}"

@@ -27,6 +27,7 @@ from wards.model import WardId
 
 log = structlog.get_logger()
 STARTING_S = 10.0  # from Running to the first sign of life, on a busy machine
+FORM_GRACE_S = 300.0  # a form's process shows no sign of life; it runs for seconds
 GONE = "Gone"
 ANSWERED = "Answered"
 
@@ -40,8 +41,8 @@ class RunKeeper:
     clock: Clock
     deployments: Mapping[str, UUID]
     _book: LeaseBook = field(init=False)
-    _since_s: dict[tuple[UUID, RunKind], float] = field(
-        default_factory=dict[tuple[UUID, RunKind], float]
+    _seen: dict[UUID, tuple[RunKind, float]] = field(
+        default_factory=dict[UUID, tuple[RunKind, float]]
     )
 
     def __post_init__(self) -> None:
@@ -106,14 +107,16 @@ class RunKeeper:
         return left
 
     def _end_of(self, run: FlowRun, telling: Telling) -> End | None:
-        if runs.kind_of(run) is RunKind.PAUSED:
+        known = self._known(run)
+        if known.kind is RunKind.PAUSED:
             return self._form_end(run, telling)
-        grace_s = 2 * self.plan.policy.lease_s + STARTING_S
-        alive = self._is_alive(run)
-        if not wanted.is_dead(self._known(run), is_alive=alive, grace_s=grace_s):
+        is_form = APPROVE in run.tags
+        grace_s = FORM_GRACE_S if is_form else 2 * self.plan.policy.lease_s + STARTING_S
+        if not wanted.is_dead(known, is_alive=self._is_alive(run), grace_s=grace_s):
             return None
         return self._as_told(run, telling) or End(
             is_good=False,
+            is_lost=True,
             name=GONE,
             message="the process of this run is gone; another run goes on from the ledger",
         )
@@ -168,7 +171,9 @@ class RunKeeper:
     def _known(self, run: FlowRun) -> KnownRun:
         kind = runs.kind_of(run)
         now_s = self.clock.monotonic()
-        since_s = self._since_s.setdefault((run.id, kind), now_s)
+        was, since_s = self._seen.get(run.id, (kind, now_s))
+        since_s = since_s if was is kind else now_s
+        self._seen[run.id] = (kind, since_s)
         return KnownRun(
             id=run.id,
             kind=kind,

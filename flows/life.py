@@ -83,7 +83,7 @@ async def carried(sign: SignOfLife) -> AsyncGenerator[Standing]:
 
     The sign is renewed in the background, also while a step takes long.
     """
-    while await asyncio.to_thread(sign.renew) is Standing.WAITING:
+    while await asyncio.to_thread(sign.renew) is Standing.WAITING:  # noqa: ASYNC110
         await asyncio.sleep(sign.every_s)
     renewing = asyncio.create_task(_renew(sign))
     try:

@@ -1,6 +1,7 @@
 """The flow that shows a whole programme, from its start to its end.
 
-No ward needs it to live: the keeper starts each ward's run in turn, by the ledger. It ends when every ward is accepted, or when a return has frozen the programme.
+No ward needs it to live: the keeper starts each ward's run in turn, by the ledger. It ends
+when every ward is accepted, or when a return has frozen the programme.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from flows.place import by_flow, here, run_name
 from flows.reading import LedgerReader, reader_of
 from flows.states import state_of
 from flows.story import Telling
-from flows.tables import board
+from flows.tables import board, board_title
 from flows.wanted import PROGRAMME, PROGRAMME_LEASE, REFUSED
 from flows.ward import LEAST_POLL_S, elsewhere, sign_of
 from orchestrator.core.plan import Plan
@@ -61,9 +62,7 @@ class Bars:
     poll_s: float
     telling: Telling = field(default_factory=Telling)
     is_over: bool = False
-    _bars: dict[WardId, asyncio.Task[Any]] = field(
-        default_factory=dict[WardId, asyncio.Task[Any]]
-    )
+    _bars: dict[WardId, asyncio.Task[Any]] = field(default_factory=dict[WardId, asyncio.Task[Any]])
 
     def show(self, telling: Telling) -> None:
         """Begin the bars of wards that have begun; each ends by itself with its ward."""
@@ -89,18 +88,20 @@ class Bars:
         return await bar(return_state=True)
 
 
-async def follow(plan: Plan, reader: LedgerReader, sign: SignOfLife, *, poll_s: float) -> State[Any]:
+async def follow(
+    plan: Plan, reader: LedgerReader, sign: SignOfLife, *, poll_s: float
+) -> State[Any]:
     """Show the programme until it ends."""
     display, bars = Display(), Bars(plan=plan, poll_s=poll_s)
     end: End | None = None
     while end is None and sign.standing is not Standing.ELSEWHERE:
         telling = await asyncio.to_thread(_read, reader)
         bars.show(telling)
-        display.show(table(BOARD, board(plan, telling.state), f"{plan.name}: every ward"))
+        display.show(table(BOARD, board(plan, telling.state), board_title(plan, telling.state)))
         end = programme_end(plan, telling)
         await asyncio.sleep(0 if end else poll_s)
     await bars.finish()
-    await display.finish()
+    await display.finish("" if end is None else end.title)
     return elsewhere() if end is None else state_of(end)
 
 

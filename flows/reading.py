@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from flows.story import Telling, tell
 from orchestrator.bootstrap import Installation
+from orchestrator.ledger import drain
 from orchestrator.ports import Ledger
 
 
@@ -28,7 +29,5 @@ class LedgerReader:
 
 def reader_of(installation: Installation) -> LedgerReader:
     """A reader of this installation's ledger."""
-    from orchestrator.ledger import drain
-
     site, ledger = installation.site, installation.ledger
     return LedgerReader(ledger, lambda: drain(site.journal_dir, ledger))

@@ -14,7 +14,6 @@ from flows.story import Line, Sickness, Story, Telling
 from orchestrator.core.plan import Plan
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A step that has been taken: a bar in the run's graph."""
@@ -86,7 +85,10 @@ def show_sickness(plan: Plan, sickness: Sickness) -> Showing:
 def _marks(plan: Plan, story: Story) -> tuple[Mark, ...]:
     zone = plan.zone
     began = wording.clock_time(story.intended_at, zone)
-    made = [Mark(key="intended", name=f"return begins {began}", message=story.cause.reason)]
+    made = [
+        Mark(key="stood", name=f"stood at {_stage(plan, story)}", message=story.cause.reason),
+        Mark(key="intended", name=f"return begins {began}", message=story.cause.reason),
+    ]
     made.append(
         Mark(
             key="frozen",
@@ -104,6 +106,8 @@ def _marks(plan: Plan, story: Story) -> tuple[Mark, ...]:
         text = f"{proven.probes} probes answered by legacy after {proven.after_s:.2f} s"
         name = f"proven {wording.clock_time(at, zone)}"
         made.append(Mark(key="proven", name=name, message=text))
+        step = f"next: wardshift resume {story.ward}, two roles"
+        made.append(Mark(key="next", name=step, message=wording.next_action(plan, story)))
     return tuple(made)
 
 
@@ -139,10 +143,8 @@ def _facts(plan: Plan, story: Story) -> tuple[tuple[str, str], ...]:
         ("seen", wording.date_and_time(story.seen_at, zone)),
         ("by", f"{story.by.kind}: {story.by.name}"),
     ]
-    if story.verdict is not None:
-        said = story.verdict
-        since = wording.clock_time(said.since, zone)
-        made.append(("verdict", f"{wording.MARKS[said.verdict.level]} since {since}"))
+    if story.cause.code is not None:
+        made.append(("code", story.cause.code.value))
     if story.written is not None:
         _, written = story.written
         made.append(("route on legacy", f"after {written.after_s:.2f} s, epoch {written.epoch}"))
@@ -183,10 +185,10 @@ def _steps(plan: Plan, story: Story) -> str:
     else:
         steps = (
             f"Tell the ward's shift leader: you work in {plan.legacy.product} again.",
-            f"Look at what happened: `wardshift history {story.ward}`, `wardshift show {story.ward}`.",
+            f"Look at what happened: `wardshift history {story.ward}`.",
             "Find the cause, and account for what was written in the candidate.",
-            f"To go on, two different roles of {asked}: `wardshift resume {story.ward}`, "
-            "and `wardshift resume --programme`.",
+            f"To go on, two different roles of {asked}: `wardshift resume {story.ward}`.",
+            "Likewise for the other wards: `wardshift resume --programme`.",
         )
     return "\n".join(f"{place}. {step}" for place, step in enumerate(steps, 1))
 
@@ -195,10 +197,11 @@ def _sick_page(plan: Plan, sickness: Sickness) -> str:
     blocked = sickness.blocked
     return (
         f"# PAGED {sickness.ward}\n\n**{_cell(blocked.cause.reason)}**\n\n"
-        f"{wording.ward_title(plan, sickness.ward)} must return, but legacy is {blocked.legacy}: nothing was switched blindly.\n\n"
+        f"{wording.ward_title(plan, sickness.ward)} must return, but legacy is "
+        f"{blocked.legacy}: nothing was switched blindly.\n\n"
         f"## What to do now\n\n1. {blocked.downtime_procedure}\n"
-        f"2. Mend legacy; the ward returns by itself when legacy answers and the need still stands.\n"
-        f"3. To switch all the same: `wardshift rollback {sickness.ward} --legacy-is-sick`, with the reason.\n\n"
+        "2. Mend legacy; the ward returns by itself when legacy answers again.\n"
+        f"3. To switch all the same: `wardshift rollback {sickness.ward} --legacy-is-sick`.\n\n"
         f"Seen {wording.date_and_time(sickness.at, plan.zone)} by {sickness.by.kind}: "
         f"{sickness.by.name}.\n"
     )

@@ -14,6 +14,7 @@ from prefect.client.schemas.filters import (
     FlowFilterName,
     FlowRunFilter,
     FlowRunFilterDeploymentId,
+    FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     FlowRunFilterTags,
@@ -72,7 +73,13 @@ async def start(
 
 
 async def end(client: PrefectClient, run: UUID, how: End) -> None:
-    """End a run whatever state it is in."""
+    """End a run whose process is gone, and its bars, whatever state they are in."""
+    this = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
+    for bar in await client.read_task_runs(flow_run_filter=this):
+        if bar.state is None or not bar.state.is_final():
+            await client.set_task_run_state(bar.id, state_of(how), force=True)
+    if how.title:
+        await client.set_flow_run_name(run, how.title)
     await client.set_flow_run_state(run, state_of(how), force=True)
 
 

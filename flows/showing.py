@@ -1,7 +1,7 @@
 """One round of bringing Prefect up to date with the ledger: deployments, recorder, keeper."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -30,26 +30,31 @@ class Showroom:
         """The telling goes on from where it stopped, also while Prefect is away."""
         self._reader = reader_of(self.installation)
 
-    async def round(self) -> None:
-        """Raises: Unavailable, Corrupt; what Prefect's client raises."""
+    async def round(self, answered: Callable[[], None]) -> None:
+        """Bring everything up to date once; say so as soon as Prefect has answered.
+
+        Raises: Unavailable, Corrupt; what Prefect's client raises.
+        """
         async with get_client() as client:
             if self._recorder is None or self._keeper is None:
                 self._open(await deployments.apply(client, self.installation.plan))
+            answered()
             telling = await asyncio.to_thread(self._reader.read)
-            assert self._recorder is not None and self._keeper is not None
+            assert self._recorder is not None
+            assert self._keeper is not None
             await self._recorder.round(client, telling)
             await self._keeper.round(client, telling)
 
     def _open(self, ids: Mapping[str, UUID]) -> None:
         one = self.installation
         self._recorder = Recorder(plan=one.plan, deployments=ids)
-        self._keeper = RunKeeper(
-            plan=one.plan, leases=one.leases, clock=one.clock, deployments=ids
-        )
+        self._keeper = RunKeeper(plan=one.plan, leases=one.leases, clock=one.clock, deployments=ids)
 
     def failed(self, error: Exception) -> None:
-        """A round failed. A busy server is asked again; after anything else it may be another
-        server with another database: everything is made and looked at anew."""
+        """A round failed: ask a busy server again, and begin anew after anything else.
+
+        It may be another server then, with another database.
+        """
         if isinstance(error, PrefectHTTPStatusError) and error.response.status_code in BUSY:
             return
         self._recorder = None

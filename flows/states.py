@@ -9,7 +9,8 @@ from flows.ending import End
 
 
 def state_of(end: End) -> State[Any]:
-    """Completed and green, or failed and red, with our name and message."""
+    """Completed and green, failed and red, or crashed and orange, with our name and message."""
     if end.is_good:
         return Completed(name=end.name, message=end.message)
-    return State(type=StateType.FAILED, name=end.name, message=end.message)
+    kind = StateType.CRASHED if end.is_lost else StateType.FAILED
+    return State(type=kind, name=end.name, message=end.message)

@@ -7,7 +7,7 @@ Source: design section 8, "many triggers, one idempotent transition".
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestrator.core.event import (
@@ -23,7 +23,7 @@ from orchestrator.core.event import (
     RollbackWritten,
 )
 from orchestrator.core.ids import StageName
-from orchestrator.core.state import LastVerdict, Phase, ProgrammeState, WardState, apply
+from orchestrator.core.state import Phase, ProgrammeState, WardState, apply
 from wards.model import WardId
 
 MARK_LENGTH = 8
@@ -41,11 +41,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One return to legacy. `seq` is the entry that began it, `mark` the start of its hash:
-    together they are never met again, in this ledger or in another.
+    """One return to legacy.
 
-    `verdict`: what the ledger last said about the signal that caused it. `stage`: where the
-    ward stood, since `stage_since`. `written` and `proven` are the first of their kind.
+    `seq` is the entry that began it, `mark` the start of its hash: together they are never
+    met again, in this ledger or in another. `stage`: where the ward stood, since
+    `stage_since`. `written` and `proven` are the first of their kind.
     """
 
     seq: int
@@ -57,7 +57,6 @@ class Story:
     intended_at: datetime
     stage: StageName | None
     stage_since: datetime | None
-    verdict: LastVerdict | None
     written: tuple[datetime, RollbackWritten] | None = None
     proven: tuple[datetime, RollbackProven] | None = None
     waiting_for: str = ""
@@ -80,7 +79,7 @@ class Sickness:
 class Telling:
     """All returns and pages up to `state.head`, in the order in which they began."""
 
-    state: ProgrammeState = ProgrammeState()
+    state: ProgrammeState = field(default_factory=ProgrammeState)
     stories: tuple[Story, ...] = ()
     sicknesses: tuple[Sickness, ...] = ()
 
@@ -127,7 +126,6 @@ def _intended(
     running = told.latest(ward)
     if running is not None and _is_same_return(running, before, draft):
         return _go_on(told, draft)
-    signal = intended.cause.signal
     story = Story(
         seq=entry.seq,
         mark=entry.hash[:MARK_LENGTH],
@@ -138,7 +136,6 @@ def _intended(
         intended_at=draft.at,
         stage=before.stage,
         stage_since=before.entered_at,
-        verdict=next((v for v in before.verdicts if v.verdict.signal == signal), None),
         lines=(_line(draft, f"return begins: {intended.cause.reason}"),),
     )
     return replace(told, stories=(*told.stories, story))
@@ -157,9 +154,7 @@ def _go_on(told: Telling, draft: Draft) -> Telling:
     if running is None:
         return told
     after = _with(running, draft)
-    return replace(
-        told, stories=tuple(after if one is running else one for one in told.stories)
-    )
+    return replace(told, stories=tuple(after if one is running else one for one in told.stories))
 
 
 def _with(story: Story, draft: Draft) -> Story:

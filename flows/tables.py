@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from flows.wording import MARKS, clock_time, date_and_time, number, roles
+from orchestrator.core.event import VerdictChanged
 from orchestrator.core.gates.answer import Closed, GateAnswer, Open, Unknown
 from orchestrator.core.plan import Plan, Signal
 from orchestrator.core.soak import SoakProgress
 from orchestrator.core.state import LastVerdict, Phase, ProgrammeState, WardState
 from orchestrator.core.threshold import BaselineRatio, Direction, Limit, Threshold, Tripwire
-from orchestrator.core.verdict import worst
+from orchestrator.core.verdict import Level, worst
 
 Row: TypeAlias = dict[str, str]
 Table: TypeAlias = tuple[Row, ...]
@@ -35,10 +36,51 @@ def board(plan: Plan, state: ProgrammeState) -> Table:
     return tuple(_ward_row(plan, state, state.ward(ward.id)) for ward in plan.wards)
 
 
+def board_title(plan: Plan, state: ProgrammeState) -> str:
+    """How the programme stands, in one line."""
+    phases = tuple(state.ward(ward.id).phase for ward in plan.wards)
+    done = sum(phase is Phase.ACCEPTED for phase in phases)
+    words = f"{plan.name}: {done} of {len(phases)} wards accepted"
+    if state.freeze is None:
+        return words
+    since = date_and_time(state.freeze.since, plan.zone)
+    return f"{words}; frozen since {since}: {state.freeze.ward} ({state.freeze.reason})"
+
+
 def signals(plan: Plan, ward: WardState) -> Table:
-    """Every signal of the plan with the ward's last verdict on it."""
+    """Every signal of the plan with the ward's last verdict on it, the worst first."""
     last = {item.verdict.signal: item for item in ward.verdicts}
-    return tuple(_signal_row(plan, signal, last.get(signal.name)) for signal in plan.signals)
+    ordered = sorted(plan.signals, key=lambda signal: -_level(last.get(signal.name)))
+    return tuple(_signal_row(plan, signal, last.get(signal.name)) for signal in ordered)
+
+
+def essence(plan: Plan, ward: WardState) -> str:
+    """The ward's worst signal in one line, for whoever sees only the table's title."""
+    if not ward.verdicts:
+        return f"{ward.ward}: no signal has been judged yet"
+    last = max(ward.verdicts, key=lambda item: item.verdict.level)
+    if last.verdict.level is Level.PASS:
+        return f"{ward.ward}: {len(ward.verdicts)} signals ✓ PASS"
+    signal = next((one for one in plan.signals if one.name == last.verdict.signal), None)
+    if signal is None:
+        return f"{ward.ward}: {MARKS[last.verdict.level]} {last.verdict.signal}"
+    row = _signal_row(plan, signal, last)
+    return (
+        f"{ward.ward}: {row['verdict']} {signal.title}: {row['value']}, {row['threshold']}, "
+        f"since {row['since']}"
+    )
+
+
+def gate_essence(ward: WardState, answers: tuple[GateAnswer, ...]) -> str:
+    """Which gates keep the ward from its next stage, in one line."""
+    closed = tuple(answer for answer in answers if not isinstance(answer, Open))
+    if not answers:
+        return f"{ward.ward}: no gate is asked now"
+    if not closed:
+        return f"{ward.ward}: all {len(answers)} gates are open"
+    first = closed[0]
+    more = f" (and {len(closed) - 1} more)" if len(closed) > 1 else ""
+    return f"{ward.ward} waits: {first.gate.replace('_', ' ')}: {first.evidence}{more}"
 
 
 def gates(answers: tuple[GateAnswer, ...]) -> Table:
@@ -78,20 +120,32 @@ def threshold_words(threshold: Threshold, unit: str, limit: float | None) -> str
 def _signal_row(plan: Plan, signal: Signal, last: LastVerdict | None) -> Row:
     limit = None if last is None else last.verdict.limit
     row = {
+        "verdict": NOT_JUDGED,
         "signal": signal.title,
         "value": NONE,
         "threshold": threshold_words(signal.threshold, signal.unit, limit),
-        "verdict": NOT_JUDGED,
         "since": NONE,
     }
     if last is None:
         return row
     verdict = last.verdict
     return row | {
-        "value": NONE if verdict.value is None else f"{number(verdict.value)} {signal.unit}".strip(),
-        "verdict": f"{MARKS[verdict.level]} ({verdict.code})",
+        "value": NONE
+        if verdict.value is None
+        else f"{number(verdict.value)} {signal.unit}".strip(),
+        "verdict": MARKS[verdict.level] + _why(verdict),
         "since": date_and_time(last.since, plan.zone),
     }
+
+
+def _level(last: LastVerdict | None) -> int:
+    """How bad, for the order of rows; one never judged stands between warning and blind."""
+    return Level.WARN if last is None else last.verdict.level
+
+
+def _why(verdict: VerdictChanged) -> str:
+    """A code only where it says more than the level does."""
+    return "" if verdict.level in (Level.PASS, Level.BREACH) else f" ({verdict.code})"
 
 
 def _gate_row(answer: GateAnswer) -> Row:
@@ -101,12 +155,12 @@ def _gate_row(answer: GateAnswer) -> Row:
         case Closed():
             mark, todo = "✗ closed", answer.todo
         case Unknown():
-            mark, todo = "? unknown, counts as closed", answer.todo
+            mark, todo = "? unknown", answer.todo
         case _:
             assert_never(answer)
     return {
-        "gate": answer.gate.replace("_", " "),
         "answer": mark,
+        "gate": answer.gate.replace("_", " "),
         "evidence": answer.evidence,
         "what to do": todo,
     }
@@ -115,12 +169,12 @@ def _gate_row(answer: GateAnswer) -> Row:
 def _ward_row(plan: Plan, state: ProgrammeState, ward: WardState) -> Row:
     model = plan.ward(ward.ward)
     return {
-        "ward": f"{model.name} ({model.id})",
-        "beds": str(model.beds),
+        "ward": str(model.id),
         "stands": _stands(plan, ward),
         "signals": worst_words(ward),
-        "waits for": ", ".join(name.replace("_", " ") for name in ward.closed_gates) or NONE,
         "next": _next(plan, state, ward),
+        "waits for": ", ".join(name.replace("_", " ") for name in ward.closed_gates) or NONE,
+        "beds": str(model.beds),
     }
 
 
@@ -152,17 +206,16 @@ def worst_words(ward: WardState) -> str:
 
 
 def _next(plan: Plan, state: ProgrammeState, ward: WardState) -> str:
+    """The first thing that applies; what concerns patients now stands first."""
     asked = roles(plan.policy.resume_roles)
-    if ward.phase is Phase.ROLLED_BACK:
-        return f"two of {asked}: wardshift resume {ward.ward}"
-    if ward.phase is Phase.RETURNING:
-        return f"wardshift show {ward.ward}"
-    if ward.blocked is not None:
-        return ward.blocked.downtime_procedure
-    if ward.held is not None:
-        return f"on hold ({ward.held}): wardshift resume {ward.ward}"
-    if state.freeze is not None and ward.phase is not Phase.ACCEPTED:
-        return f"frozen since {state.freeze.ward} was returned; two of {asked} agree"
-    if "approved" in ward.closed_gates:
-        return "a role's approval is asked for"
-    return NONE
+    procedure = "" if ward.blocked is None else ward.blocked.downtime_procedure
+    frozen = "" if state.freeze is None else f"frozen since {state.freeze.ward} was returned"
+    applies = (
+        (bool(procedure), procedure),
+        (ward.phase is Phase.RETURNING, f"wardshift show {ward.ward}"),
+        (ward.phase is Phase.ROLLED_BACK, f"two of {asked}: wardshift resume {ward.ward}"),
+        (ward.held is not None, f"on hold ({ward.held}): wardshift resume {ward.ward}"),
+        (bool(frozen) and ward.phase is not Phase.ACCEPTED, f"{frozen}; two of {asked} agree"),
+        ("approved" in ward.closed_gates, "a role's approval is asked for"),
+    )
+    return next((words for holds, words in applies if holds), NONE)

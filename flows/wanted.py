@@ -80,8 +80,11 @@ class Form:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRun:
-    """A run as Prefect has it; `seen_s` real seconds for which we have seen it just so;
-    `key` the one it was started under; `name` that of its state."""
+    """A run as Prefect has it.
+
+    `seen_s`: real seconds for which we have seen it just so. `key`: the one it was started
+    under. `name`: that of its state.
+    """
 
     id: UUID
     kind: RunKind
@@ -117,8 +120,11 @@ def ward_wanted(plan: Plan, state: WardState) -> Wanted:
 
 
 def due_wards(plan: Plan, state: ProgrammeState) -> tuple[WardId, ...]:
-    """The wards that a run should move: those on their way, and, unless the programme is
-    frozen, the next ones as far as the plan allows wards at once."""
+    """The wards that a run should move.
+
+    Those on their way, and, unless the programme is frozen, the next ones as far as the plan
+    allows wards at once.
+    """
     due: list[WardId] = []
     open_before = 0
     for ward in state.order:

@@ -56,7 +56,7 @@ async def climb(ascent: Ascent, sign: SignOfLife, *, poll_s: float) -> State[Any
     while look.end is None and sign.standing is not Standing.ELSEWHERE:
         look = await _at_stage(ascent, look, sign, display, poll_s=poll_s)
     _show(ascent, look, display)
-    await display.finish()
+    await display.finish("" if look.end is None else look.end.title)
     return elsewhere() if look.end is None else state_of(look.end)
 
 
@@ -113,10 +113,10 @@ def _say(look: Look, said: str) -> str:
 
 
 def _show(ascent: Ascent, look: Look, display: Display) -> None:
-    ward: WardId = ascent.ward
-    soak = ascent.soak(look)
+    ward = ascent.ward
+    signals, gates = ascent.signals(look), ascent.gates(look)
     display.show(
-        table(wording.key("signals", ward), ascent.signals(look), f"{ward}: signals"),
-        table(wording.key("gates", ward), ascent.gates(look), f"{ward}: gates to the next stage"),
-        progress(wording.key("soak", ward), soak),
+        table(wording.key("signals", ward), signals.rows, signals.essence),
+        table(wording.key("gates", ward), gates.rows, gates.essence),
+        progress(wording.key("soak", ward), ascent.soak(look)),
     )

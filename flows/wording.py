@@ -14,7 +14,12 @@ from orchestrator.core.plan import Plan
 from orchestrator.core.verdict import Level
 from wards.model import WardId
 
-MARKS = {Level.PASS: "✓ PASS", Level.WARN: "▲ WARN", Level.BLIND: "? BLIND", Level.BREACH: "✗ BREACH"}
+MARKS = {
+    Level.PASS: "✓ PASS",
+    Level.WARN: "▲ WARN",
+    Level.BLIND: "? BLIND",
+    Level.BREACH: "✗ BREACH",
+}
 NAME_LENGTH = 120  # longer run names are cut off in lists
 
 
@@ -29,7 +34,7 @@ def date_and_time(at: datetime, zone: ZoneInfo) -> str:
 
 
 def key(*parts: str) -> str:
-    """An artifact's key: Prefect takes lowercase letters, digits and dashes, and fails otherwise."""
+    """An artifact's key: lowercase letters, digits and dashes; Prefect fails on any other."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
 
 
@@ -48,6 +53,19 @@ def ward_run(plan: Plan, ward: WardId) -> str:
     return f"{ward} → {plan.candidate.version}"
 
 
+def ward_ended(plan: Plan, story: Story) -> str:
+    """The name of a ward's run when the ward went back."""
+    name = ward_run(plan, story.ward)
+    at = clock_time(story.intended_at if story.proven is None else story.proven[0], plan.zone)
+    return _short(f"{name}: back on legacy {at}: {story.cause.reason}")
+
+
+def programme_ended(plan: Plan, story: Story) -> str:
+    """The name of a programme's run when a return froze it."""
+    name = programme_run(plan)
+    return _short(f"{name}: frozen, {story.ward} went back: {story.cause.reason}")
+
+
 def stage_task(ward: WardId, stage: StageName | None) -> str:
     """The name of the bar that a stage is in a run's graph."""
     return f"{ward} · {stage or 'waits for its turn'}"
@@ -64,7 +82,7 @@ def rollback_run(ward: WardId, reason: str) -> str:
 
 
 def paged_run(sickness: Sickness) -> str:
-    """The name of the run that says: the ward could not be returned, people were paged."""
+    """The name of the run that says: people were paged, for nothing was switched."""
     reason = sickness.blocked.cause.reason
     return _short(f"PAGED {sickness.ward}: legacy is {sickness.blocked.legacy} ({reason})")
 

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 POLL_S = 1.0
 ROUND_S = 60.0
 RESTART_S = 2.0
+LOOK_S = 0.2
 STOP_S = 15.0
 PR_SET_PDEATHSIG = 1
 
@@ -69,7 +70,9 @@ def api_of(installation: Installation) -> str:
     if api:
         return api
     where = installation.site.home / "site.env"
-    raise ConfigError((f"{where}: WARDSHIFT_PREFECT_API is not set, e.g. http://127.0.0.1:4200/api",))
+    raise ConfigError(
+        (f"{where}: WARDSHIFT_PREFECT_API is not set, e.g. http://127.0.0.1:4200/api",)
+    )
 
 
 async def serve(installation: Installation, api: str, *, poll_s: float) -> None:
@@ -82,13 +85,21 @@ async def serve(installation: Installation, api: str, *, poll_s: float) -> None:
         loop.add_signal_handler(number, stop.set)
     environment = {**os.environ, **runs_env(home, api, poll_s=poll_s), **_import_path()}
     environment.pop("PREFECT_CLIENT_MAX_RETRIES", None)
+    answered = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(keep_child(environment, stop))
-        tasks.create_task(keep_showing(installation, stop, poll_s=poll_s))
+        tasks.create_task(keep_showing(installation, stop, answered, poll_s=poll_s))
+        tasks.create_task(keep_child(environment, stop, answered))
 
 
-async def keep_child(environment: Mapping[str, str], stop: asyncio.Event) -> None:
-    """Prefect's own worker, started again whenever it ends."""
+async def keep_child(
+    environment: Mapping[str, str], stop: asyncio.Event, answered: asyncio.Event
+) -> None:
+    """Prefect's own worker, started again whenever it ends.
+
+    Not before Prefect has answered once: a worker that began without it asks ever more seldom.
+    """
+    while not (stop.is_set() or answered.is_set()):
+        await _pause(stop, LOOK_S)
     while not stop.is_set():
         child = await _start_child(environment)
         log.info("worker.started", pid=child.pid)
@@ -103,18 +114,20 @@ async def keep_child(environment: Mapping[str, str], stop: asyncio.Event) -> Non
         await _end_child(child)
 
 
-async def keep_showing(installation: Installation, stop: asyncio.Event, *, poll_s: float) -> None:
+async def keep_showing(
+    installation: Installation, stop: asyncio.Event, answered: asyncio.Event, *, poll_s: float
+) -> None:
     """Recorder and keeper, round after round, whatever becomes of Prefect or the ledger."""
-    from flows.showing import Showroom
+    from flows.showing import Showroom  # noqa: PLC0415 - Prefect reads its settings on import
 
     showroom = Showroom(installation)
     while not stop.is_set():
         try:
             async with asyncio.timeout(ROUND_S):
-                await showroom.round()
+                await showroom.round(answered.set)
         except WardshiftError as error:
             log.warning("ledger.missed", problem=str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # The outermost loop: showing late is safe.
             showroom.failed(error)
             log.warning("prefect.missed", problem=f"{type(error).__name__}: {error}"[:200])
@@ -122,7 +135,7 @@ async def keep_showing(installation: Installation, stop: asyncio.Event, *, poll_
 
 
 async def _start_child(environment: Mapping[str, str]) -> Process:
-    from flows.deployments import POOL
+    from flows.deployments import POOL  # noqa: PLC0415 - the same
 
     return await asyncio.create_subprocess_exec(
         sys.executable,

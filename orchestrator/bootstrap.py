@@ -6,6 +6,7 @@ command line starts quickly and the guard carries nothing that it could stumble 
 
 import os
 import socket
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +15,11 @@ from pathlib import Path
 
 from orchestrator.adapters.clock import PracticeClock, SystemClock, clock_from
 from orchestrator.core.event import Actor
-from orchestrator.core.ids import ActorKind
+from orchestrator.core.ids import ActorKind, SliceName
 from orchestrator.core.plan import Plan, ProofPolicy
 from orchestrator.core.route import Route
 from orchestrator.errors import ConfigError
-from orchestrator.ports import Ledger, Leases, Notifier, Prober, Routes
+from orchestrator.ports import Leases, Ledger, Notifier, Prober, Routes
 from orchestrator.service.advance import Climber
 from orchestrator.service.desk import Desk
 from orchestrator.service.follow import Follower
@@ -33,6 +34,7 @@ from orchestrator.settings import Site, load_site
 
 RETURNS_AT_ONCE = 32  # threads: a hundred wards return in a few rounds
 CONTROL_TIMEOUT_S = 2.0
+FIRST_WAIT_S = 0.1
 GUARD_PROOF = ProofPolicy(probes=3, every_s=0.1, deadline_s=60.0)
 
 
@@ -101,13 +103,18 @@ class Installation:
         )
 
     def climber(self, actor: Actor, *, run: str = "") -> Climber:
-        """Moves wards forward."""
+        """Moves wards forward; it may wait a moment for the leases, the sentinel never does."""
+        from orchestrator.adapters.patience import PatientLeases
+        from orchestrator.adapters.retrying import retrying
+
+        budget_s = self.plan.policy.retry_budget_s
+        patience = retrying(self.clock, budget_s=budget_s, first_s=FIRST_WAIT_S, ceiling_s=1.0)
         return Climber(
             plan=self.plan,
             plan_hash=self.plan_hash,
             book=Book(self.ledger),
             routes=self.routes,
-            leases=self.leases,
+            leases=PatientLeases(self.leases, patience),
             lease_book=LeaseBook(self.clock),
             prober=self.prober,
             clock=self.clock,
@@ -233,7 +240,7 @@ def leases_of(site: Site) -> Leases:
     return PracticeLeases(_needed(site, "gateway_admin"), timeout_s=CONTROL_TIMEOUT_S)
 
 
-def prober_of(site: Site, prefixes: dict[str, str]) -> Prober:
+def prober_of(site: Site, prefixes: Mapping[SliceName, str]) -> Prober:
     """Probes through every gateway of the site. Raises: ConfigError."""
     from orchestrator.adapters.prober import GatewayProber
 
@@ -286,9 +293,7 @@ def _needed(site: Site, name: str) -> str:
     return value
 
 
-def _scribe(
-    site: Site, clock: SystemClock | PracticeClock, actor: Actor, plan_hash: str
-) -> Scribe:
+def _scribe(site: Site, clock: SystemClock | PracticeClock, actor: Actor, plan_hash: str) -> Scribe:
     from orchestrator.ledger import FileJournal
 
     journal = FileJournal(site.journal_dir, f"{actor.kind}-{process_name()}")

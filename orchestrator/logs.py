@@ -14,7 +14,9 @@ import structlog
 
 # Personnummer, coordination and reserve numbers: 8 or 6 digits of a date, an optional sign, 4 more
 # characters of which at least three digits (domain facts 2.6).
-IDENTITY = re.compile(r"(?<![0-9a-fA-F.])(?:\d{2})?\d{6}[-+ ]?[0-9A-Za-z]\d{2}[0-9A-Za-z](?![0-9a-fA-F])")
+IDENTITY = re.compile(
+    r"(?<![0-9a-fA-F.])(?:\d{2})?\d{6}[-+ ]?[0-9A-Za-z]\d{2}[0-9A-Za-z](?![0-9a-fA-F])"
+)
 DROPPED = "[identity removed]"
 
 
@@ -40,7 +42,9 @@ def _clean(value: Any) -> Any:
 def configure(process: str, *, level: str = "INFO") -> None:
     """Set up structlog for one process. Every line carries the process's name."""
     renderer: Any = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[

@@ -184,9 +184,15 @@ def plan() -> Plan:
         ),
         signals=(
             signal(TEXT_LOST, Tripwire(), slice_name=NOTES),
-            signal(SLOW, Limit(
-                direction=Direction.AT_MOST, limit=2.0, warn=1.0, repetition=Repetition(m=2, n=3)
-            )),
+            signal(
+                SLOW,
+                Limit(
+                    direction=Direction.AT_MOST,
+                    limit=2.0,
+                    warn=1.0,
+                    repetition=Repetition(m=2, n=3),
+                ),
+            ),
             signal(
                 FAILED_LOGINS,
                 BaselineRatio(direction=Direction.AT_MOST, times=3.0, warn_times=2.0),

@@ -28,7 +28,7 @@ from orchestrator.errors import ConfigError
 LARGEST_BYTES = 1_000_000
 # What stands in for a wrong part of these sections while everything else is judged.
 NEUTRAL: dict[str, Any] = {
-    "windows": {"opens": "00:00", "closes": "23:59", "weekdays": ["mon", "tue", "wed", "thu", "fri"]},
+    "windows": {"opens": "00:00", "closes": "23:59", "weekdays": ["mon", "tue", "wed", "thu"]},
     "policy": {
         "tick_s": 1, "lease_s": 60, "retry_budget_s": 0, "margin_s": 0, "query_budget_s": 1,
         "write_budget_s": 1, "max_harm_window_s": 1_000_000, "guard": "restore",
@@ -107,7 +107,9 @@ def _tree(path: Path, text: str) -> CommentedMap:
         what = (error.problem or "not YAML").split("\n", maxsplit=1)[0]
         raise ConfigError((f"{path}:{line}: {what}; mend this line first",)) from error
     except (YAMLError, ValueError, TypeError, RecursionError, KeyError, IndexError) as error:
-        raise ConfigError((f"{path}:1: cannot be read as YAML ({type(error).__name__})",)) from error
+        raise ConfigError(
+            (f"{path}:1: cannot be read as YAML ({type(error).__name__})",)
+        ) from error
     if not isinstance(tree, CommentedMap):
         raise ConfigError((f"{path}:1: a programme file is a mapping; see docs/reference/plan.md",))
     return tree
@@ -210,7 +212,9 @@ def _plain_tree(value: Any) -> Any:
             return value
 
 
-def _meaning(path: Path, tree: CommentedMap, plan: Plan, sound: _Sound) -> Iterator[tuple[int, str]]:
+def _meaning(
+    path: Path, tree: CommentedMap, plan: Plan, sound: _Sound
+) -> Iterator[tuple[int, str]]:
     """What is wrong with the sound part; not what only follows from something set aside."""
     for problem in problems(plan):
         if any(name and name in problem.what for name in sound.lost):
@@ -229,10 +233,10 @@ def _original(where: Place, places: Mapping[str, tuple[int, ...]]) -> Place:
 def _sentence(path: Path, tree: CommentedMap, error: Any) -> tuple[int, str]:
     loc: Loc = error["loc"]
     line = line_of(tree, loc)
-    return line, f"{path}:{line}: {_dotted(loc)}: {_what(tree, loc, error)}"
+    return line, f"{path}:{line}: {_dotted(loc)}: {_what(loc, error)}"
 
 
-def _what(tree: CommentedMap, loc: Loc, error: Any) -> str:
+def _what(loc: Loc, error: Any) -> str:
     match error["type"]:
         case "extra_forbidden":
             return f"unknown key; {nearest(str(loc[-1]), _fields(loc))}"

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from orchestrator.core.ids import ProviderName, Role, Side, SignalName, SliceName, StageName
 from orchestrator.core.plan import (
@@ -35,8 +35,14 @@ from orchestrator.core.threshold import (
     Threshold,
     Tripwire,
 )
-from wards.catalogue import NAME, HospitalSection, PatternSection, Section, WardSection
-from wards.catalogue import WindowSection
+from wards.catalogue import (
+    NAME,
+    HospitalSection,
+    PatternSection,
+    Section,
+    WardSection,
+    WindowSection,
+)
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
@@ -49,7 +55,9 @@ def _zone(value: object) -> object:
         try:
             return ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{value!r} is no time zone, write for example Europe/Stockholm") from None
+            raise ValueError(
+                f"{value!r} is no time zone, write for example Europe/Stockholm"
+            ) from None
     return value
 
 
@@ -288,7 +296,7 @@ class ProgrammeFile(Section):
     windows: WindowSection
     policy: PolicySection
 
-    model_config = {"arbitrary_types_allowed": True, "extra": "forbid", "frozen": True}
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
 
     def meaning(self) -> Plan:
         """The plan. A ward whose shift pattern is not there gets none, for `problems` to see."""

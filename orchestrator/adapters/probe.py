@@ -28,7 +28,7 @@ BAD = Value(number=0.0, n=1, age_s=0.0)
 _clock = SystemClock()
 
 
-class _CouldNotAsk(Exception):  # noqa: N818 - it never leaves this file
+class _CouldNotAsk(Exception):
     """The fault is on this side."""
 
 

@@ -71,9 +71,7 @@ class Supervisor:
     def start(self, job: Job) -> int:
         """Start a job under its name; its pid. Raises: Unavailable when it cannot be started."""
         with self._lock:
-            child = _Child(
-                job=job, process=self._spawn(job), started_at_s=self._clock.monotonic()
-            )
+            child = _Child(job=job, process=self._spawn(job), started_at_s=self._clock.monotonic())
             self._children[job.name] = child
         watcher = threading.Thread(
             target=self._keep, args=(child,), name=f"keep-{job.name}", daemon=True

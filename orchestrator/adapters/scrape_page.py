@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 Identity = tuple[str, frozenset[tuple[str, str]]]
 
 
-class PageUnreadable(Exception):  # noqa: N818 - a state of the page; it never leaves this room
+class PageUnreadable(Exception):
     """The page says nothing that may be believed. The text quotes nothing of it."""
 
 

@@ -1,23 +1,97 @@
-"""`wardshift rollback`: a person's hand on the brake. Needs the routes, nothing else."""
+"""`wardshift rollback`: a person's hand on the brake. Needs the routes, nothing else.
 
+Invariant: what is not there is gone without. No ledger, a damaged ledger, no copy of it, no
+probe of legacy, no readable plan: each is said, and the return goes on. Only legacy that was
+asked and does not answer stops it, and a person can overrule that. Source: design rules 2, 5.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.bootstrap import Installation, readers_of
-from orchestrator.cli.output import confirm, say
-from orchestrator.cli.standing import exposed, person, stand, ward_of
+from orchestrator import logs
+from orchestrator.adapters.clock import clock_from
+from orchestrator.bootstrap import (
+    GUARD_PROOF,
+    Installation,
+    code_version,
+    install,
+    prober_of,
+    process_name,
+    read_site,
+    readers_of,
+    routes_of,
+)
+from orchestrator.cli.output import Format, confirm, say, show_json
+from orchestrator.cli.standing import Record, known_ward, person, record_of, remembered
 from orchestrator.core.decision import legacy_level
-from orchestrator.core.event import Cause, RollbackBlocked, Trigger
+from orchestrator.core.event import Cause, Draft, RollbackBlocked, Trigger
 from orchestrator.core.judging import Memories, judge_ward
-from orchestrator.core.plan import Purpose
-from orchestrator.core.state import Phase, WardState
-from orchestrator.core.verdict import Level
-from orchestrator.core.view import view
-from orchestrator.errors import ExitCode, Refused, WardshiftError
-from orchestrator.service.rollback import Outcome, RollbackReport, roll_back
+from orchestrator.core.plan import Purpose, Signal
+from orchestrator.core.route import Route, exposed_slices
+from orchestrator.core.state import ProgrammeState, WardState, apply
+from orchestrator.core.threshold import Tripwire
+from orchestrator.core.verdict import Level, Verdict
+from orchestrator.core.view import recorded_exposure, view
+from orchestrator.errors import ConfigError, ExitCode, Refused, Unavailable, WardshiftError
+from orchestrator.ports import Clock, Routes
+from orchestrator.service.rollback import Hands, Outcome, RollbackReport, roll_back
 from orchestrator.service.scribe import Scribe
+from orchestrator.settings import Site
+from wards.model import WardId
 
-LOOKS = 2  # legacy that answers once of twice is asked as the sentinel would ask it
 PAUSE_S = 0.5
+RECORD_WITHIN_S = 2.0  # then this machine's own copy has to do
+EXITS = {
+    Outcome.PROVEN: ExitCode.DONE,
+    Outcome.REPEATED: ExitCode.DONE,
+    Outcome.PENDING: ExitCode.UNKNOWN,
+    Outcome.NOT_WRITTEN: ExitCode.UNAVAILABLE,
+}
+
+
+@dataclass(slots=True)
+class _Return:
+    """One return by a person. `state` is what is known of the programme, our own words included.
+
+    `installation` is None when the plan cannot be read; the way back then does without.
+    """
+
+    ward: WardId
+    site: Site
+    clock: Clock
+    routes: Routes
+    installation: Installation | None
+    scribe: Scribe
+    state: ProgrammeState
+
+    def __post_init__(self) -> None:
+        """What we note ourselves counts at once, so that no second call says it again."""
+        self.scribe.listen(self._heard)
+
+    @property
+    def mine(self) -> WardState:
+        """The ward as far as it is known."""
+        return self.state.ward(self.ward)
+
+    def hands(self) -> Hands:
+        """What the return needs. Raises: Unavailable while a route must be read for it."""
+        if self.installation is not None:
+            return self.installation.hands(self.scribe)
+        rules = self.routes.get(self.ward).route.rules
+        prefixes: dict[str, str] = {rule.slice_name: rule.path_prefix for rule in rules}
+        return Hands(
+            routes=self.routes,
+            prober=prober_of(self.site, prefixes),
+            scribe=self.scribe,
+            clock=self.clock,
+            proof=GUARD_PROOF,
+        )
+
+    def _heard(self, draft: Draft) -> None:
+        self.state = apply(self.state, draft)
 
 
 def rollback(
@@ -30,64 +104,157 @@ def rollback(
     patience: float = 60.0,
     home: Path | None = None,
     yes: bool = False,
+    format: Format = Format.TABLE,  # noqa: A002
 ) -> int:
     """Return a ward to legacy, now, whatever else is broken, and prove it.
 
     Example: wardshift rollback medicine-52 --reason "wrong dose on screen"
 
-    Parameters
-    ----------
-    ward: The ward's id.
-    reason: Kept on the route and in the ledger. No patient's name or number.
-    role: In which role you act.
-    legacy_is_sick: Switch although legacy does not answer; you answer for it.
-    patience: Seconds to go on trying.
-    home: Home folder (or WARDSHIFT_HOME).
-    yes: Do not ask.
+    Exit codes: 0 proven (or back already), 3 legacy does not answer, 4 not written,
+    6 written and not proven yet.
+
+    Args:
+        ward: The ward's id.
+        reason: Kept on the route and in the ledger. No patient's name or number.
+        role: In which role you act.
+        legacy_is_sick: Switch although legacy does not answer; you answer for it.
+        patience: Seconds to go on trying.
+        home: Home folder (or WARDSHIFT_HOME).
+        yes: Do not ask.
+        format: table (sentences) or json.
     """
-    standing = stand(home)
-    mine = ward_of(standing, ward)
-    installation = standing.installation
-    beds = installation.plan.ward(mine.ward).beds
-    what = (
-        f"{ward} ({beds} beds) is {mine.phase}; in the candidate: {exposed(standing, mine.ward)}. "
+    one = _begin(ward, home, role)
+    route = _route(one)
+    confirm(_announcement(one, route, reason), ward, yes=yes, expect_seq=None, needs_seq=False)
+    cause = Cause(trigger=Trigger.PERSON, reason=f"{role}: {reason}")
+    if not legacy_is_sick and _may_be_exposed(one, route):
+        _check_legacy(one, cause)
+    report = _until_done(one, cause, patience)
+    _tell(one, report, format)
+    _hand_over(one)
+    return EXITS[report.outcome]
+
+
+def _begin(ward: str, home: Path | None, role: str) -> _Return:
+    logs.configure("wardshift", level="WARNING")
+    site = read_site(home)
+    try:
+        installation = install(home)
+    except ConfigError as error:
+        say(f"The plan cannot be read; going on without it. Its problems:\n{error}")
+        return _without_plan(ward, site, role)
+    name = known_ward(installation.plan, ward)
+    return _Return(
+        ward=name,
+        site=site,
+        clock=installation.clock,
+        routes=installation.routes,
+        installation=installation,
+        scribe=installation.scribe(person(role)),
+        state=_state(installation),
+    )
+
+
+def _without_plan(ward: str, site: Site, role: str) -> _Return:
+    from orchestrator.ledger import FileJournal
+
+    clock = clock_from(site.clock_file)
+    actor = person(role)
+    journal = FileJournal(site.journal_dir, f"{actor.kind}-{process_name()}")
+    return _Return(
+        ward=WardId(ward),
+        site=site,
+        clock=clock,
+        routes=routes_of(site),
+        installation=None,
+        scribe=Scribe(journal, clock, actor=actor, plan_hash="", code_version=code_version()),
+        state=remembered(site, problem="the plan cannot be read").state,
+    )
+
+
+def _state(installation: Installation) -> ProgrammeState:
+    """The record's state, soon: a ledger that hangs, is damaged or empty is not waited for."""
+    pool = ThreadPoolExecutor(1)
+    asked = pool.submit(_record, installation)
+    pool.shutdown(wait=False)
+    try:
+        record = asked.result(timeout=RECORD_WITHIN_S)
+    except TooLate:
+        record = remembered(installation.site, problem="ledger: no answer yet")
+    if record.problem is not None:
+        say(f"Without the ledger ({record.problem}); this machine remembers {record.state.head} "
+            "events.")  # fmt: skip
+    return record.state
+
+
+def _record(installation: Installation) -> Record:
+    try:
+        return record_of(installation)
+    except WardshiftError as error:
+        return remembered(installation.site, problem=str(error))
+
+
+def _route(one: _Return) -> Route | None:
+    """The ward's route, None while the gateway does not answer. Raises: Refused without a route."""
+    try:
+        return one.routes.get(one.ward).route
+    except Unavailable as error:
+        say(f"The gateway does not answer ({error}).")
+        return None
+
+
+def _announcement(one: _Return, route: Route | None, reason: str) -> str:
+    where = "?" if route is None else ", ".join(exposed_slices(route)) or "nothing"
+    beds = "" if one.installation is None else f" ({_beds(one.installation, one.ward)} beds)"
+    return (
+        f"{one.ward}{beds} is {one.mine.phase}; in the candidate: {where}. "
         f"Every slice goes to legacy now, and the programme freezes. Reason: {reason}."
     )
-    confirm(what, ward, yes=yes, expect_seq=None, needs_seq=False)
-    cause = Cause(trigger=Trigger.PERSON, reason=f"{role}: {reason}")
-    scribe = installation.scribe(person(role))
-    if not legacy_is_sick:
-        _check_legacy(installation, mine, cause, scribe)
-    report = _until_done(installation, mine, cause, scribe, patience)
-    _hand_over(installation)
-    return _tell(ward, report)
 
 
-def _check_legacy(
-    installation: Installation, mine: WardState, cause: Cause, scribe: Scribe
-) -> None:
+def _beds(installation: Installation, ward: WardId) -> int:
+    return installation.plan.ward(ward).beds
+
+
+def _may_be_exposed(one: _Return, route: Route | None) -> bool:
+    """Whether anything would be switched: if nothing is, sick legacy is no reason to refuse."""
+    if one.installation is None:
+        return False
+    if route is None:
+        return bool(recorded_exposure(one.installation.plan, one.mine))
+    return bool(exposed_slices(route))
+
+
+def _check_legacy(one: _Return, cause: Cause) -> None:
     """Raises: Refused when legacy was asked and did not answer as this ward (design rule 5)."""
-    if _legacy(installation, mine) is not Level.BREACH:
+    assert one.installation is not None
+    if _legacy(one.installation, one.mine) is not Level.BREACH:
         return
-    procedure = installation.plan.ward(mine.ward).downtime_procedure
+    procedure = one.installation.plan.ward(one.ward).downtime_procedure
     blocked = RollbackBlocked(cause=cause, legacy="not ready", downtime_procedure=procedure)
-    scribe.note(mine.ward, blocked)
+    one.scribe.note(one.ward, blocked)
+    _hand_over(one)
     raise Refused(
         "legacy_not_ready",
-        f"Legacy does not answer as {mine.ward}, so nothing was switched.\n"
+        f"Legacy does not answer as {one.ward}, so nothing was switched.\n"
         f"Downtime procedure: {procedure}\n"
-        f"To switch all the same: wardshift rollback {mine.ward} --legacy-is-sick --reason '...'",
+        f"To switch all the same: wardshift rollback {one.ward} --legacy-is-sick --reason '...'",
     )
 
 
 def _legacy(installation: Installation, mine: WardState) -> Level:
+    """What legacy says now, asked directly; BLIND when it cannot be asked."""
     plan, clock = installation.plan, installation.clock
     signals = plan.signals_for(Purpose.LEGACY_READY)
-    readers = readers_of(installation.site, plan, clock)
+    try:
+        readers = readers_of(installation.site, plan, clock)
+    except ConfigError as error:
+        say(f"Legacy cannot be asked first: {error}")
+        return Level.BLIND
     item = view(plan, mine, None)
     memories: Memories = {}
-    verdicts = ()
-    for look in range(LOOKS):
+    verdicts: tuple[Verdict, ...] = ()
+    for look in range(_looks(signals)):
         if look:
             clock.sleep(PAUSE_S)
         found = readers.read_all(signals, (mine.ward,), deadline_s=plan.policy.query_budget_s)
@@ -98,60 +265,99 @@ def _legacy(installation: Installation, mine: WardState) -> Level:
     return legacy_level(plan, verdicts)
 
 
-def _until_done(
-    installation: Installation, mine: WardState, cause: Cause, scribe: Scribe, patience_s: float
-) -> RollbackReport:
-    clock = installation.clock
-    hands = installation.hands(scribe)
-    deadline_s = clock.monotonic() + patience_s
-    report = roll_back(hands, mine, cause)
-    while report.outcome is Outcome.NOT_WRITTEN and clock.monotonic() < deadline_s:
-        say(f"Not written yet, trying on: {report.detail}")
-        clock.sleep(PAUSE_S)
-        report = roll_back(hands, _begun(installation, mine), cause)
-    return report
+def _looks(signals: tuple[Signal, ...]) -> int:
+    """As often as the sentinel would have to see it: m of m-of-n."""
+    asked = (
+        signal.threshold.repetition.m
+        for signal in signals
+        if not isinstance(signal.threshold, Tripwire)
+    )
+    return max(asked, default=1)
 
 
-def _begun(installation: Installation, mine: WardState) -> WardState:
-    """The ward as it is after our own first word, so that it is not said again."""
-    from orchestrator.cli.standing import known_state
+def _until_done(one: _Return, cause: Cause, patience_s: float) -> RollbackReport:
+    """Try until it is proven, at most so many seconds; what is waited for is said."""
+    deadline_s = one.clock.monotonic() + patience_s
+    began_s = one.clock.monotonic()
+    while True:
+        report = _attempt(one, cause)
+        if EXITS[report.outcome] is ExitCode.DONE or one.clock.monotonic() >= deadline_s:
+            return report
+        waited_s = one.clock.monotonic() - began_s
+        written = "written, waiting for the proof" if report.epoch else "not written yet"
+        say(f"{waited_s:5.1f} s: {written}: {report.detail}")
+        one.clock.sleep(PAUSE_S)
 
-    known = known_state(installation)[0].ward(mine.ward)
-    return known if known.phase in (Phase.RETURNING, Phase.ROLLED_BACK) else mine
 
-
-def _hand_over(installation: Installation) -> None:
-    """Put what was journalled into the ledger if it answers; the sentinel will do it otherwise."""
-    from orchestrator.ledger import drain
-
+def _attempt(one: _Return, cause: Cause) -> RollbackReport:
     try:
-        drain(installation.site.journal_dir, installation.ledger)
+        hands = one.hands()
+    except Unavailable as error:
+        return RollbackReport(outcome=Outcome.NOT_WRITTEN, detail=str(error))
+    return roll_back(hands, one.mine, cause)
+
+
+def _hand_over(one: _Return) -> None:
+    """Put what was journalled into the ledger if it answers; the sentinel will do it otherwise."""
+    from orchestrator.ledger import drain, open_ledger
+
+    problem = one.scribe.flush()
+    if problem:
+        say(f"{problem} happenings could not even be journalled: the disk refuses.")
+    try:
+        ledger = open_ledger(one.site.ledger, timeout_s=one.site.ledger_timeout_s)
+        drain(one.site.journal_dir, ledger)
     except WardshiftError as error:
         say(f"Journalled; the ledger gets it later ({error}).")
 
 
-def _tell(ward: str, report: RollbackReport) -> int:
-    match report.outcome:
-        case Outcome.PROVEN:
-            say(
-                f"{ward} is on legacy: written after {report.written_after_s:.2f} s, proven after "
-                f"{report.proven_after_s:.2f} s under epoch {report.epoch}. Still open on the "
-                f"candidate: {'?' if report.still_open is None else report.still_open}. "
-                "The programme is frozen."
-            )
-            return ExitCode.DONE
-        case Outcome.REPEATED:
-            say(f"{ward} had returned already; your word is recorded, nothing was changed.")
-            return ExitCode.DONE
-        case Outcome.PENDING:
-            say(
-                f"{ward}: written to legacy (epoch {report.epoch}), not proven yet: "
-                f"{report.detail}. The sentinel goes on probing; look: wardshift show {ward}"
-            )
-            return ExitCode.UNKNOWN
-        case Outcome.NOT_WRITTEN:
-            say(
-                f"{ward} could NOT be written to legacy: {report.detail}. It is journalled, and the "
-                "sentinel goes on trying. Use the ward's downtime procedure now."
-            )
-            return ExitCode.UNAVAILABLE
+def _tell(one: _Return, report: RollbackReport, form: Format) -> None:
+    if form is Format.JSON:
+        show_json(
+            {
+                "ward": one.ward,
+                "outcome": report.outcome.value,
+                "epoch": report.epoch,
+                "written_after_s": report.written_after_s,
+                "proven_after_s": report.proven_after_s,
+                "still_open": report.still_open,
+                "detail": report.detail,
+            }
+        )
+    else:
+        print(WORDS[report.outcome](one.ward, report))
+
+
+def _proven(ward: WardId, report: RollbackReport) -> str:
+    still = "not countable" if report.still_open is None else str(report.still_open)
+    return (
+        f"{ward} is on legacy: written after {report.written_after_s or 0.0:.2f} s, proven after "
+        f"{report.proven_after_s or 0.0:.2f} s under epoch {report.epoch}. Still open on the "
+        f"candidate: {still}. The programme is frozen: wardshift show {ward}"
+    )
+
+
+def _repeated(ward: WardId, _: RollbackReport) -> str:
+    return f"{ward} had returned already; your word is recorded, nothing was changed."
+
+
+def _pending(ward: WardId, report: RollbackReport) -> str:
+    return (
+        f"{ward}: written to legacy (epoch {report.epoch}), not proven yet: {report.detail}. "
+        f"The sentinel goes on probing; look: wardshift show {ward}"
+    )
+
+
+def _not_written(ward: WardId, report: RollbackReport) -> str:
+    return (
+        f"{ward} could NOT be written to legacy: {report.detail}. It is journalled, and the "
+        "sentinel goes on trying. Use the ward's downtime procedure now."
+    )
+
+
+WORDS: dict[Outcome, Callable[[WardId, RollbackReport], str]] = {
+    Outcome.PROVEN: _proven,
+    Outcome.REPEATED: _repeated,
+    Outcome.PENDING: _pending,
+    Outcome.NOT_WRITTEN: _not_written,
+}

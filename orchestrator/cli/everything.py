@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
@@ -21,16 +21,16 @@ from orchestrator.adapters.planfile import load_plan
 from orchestrator.adapters.prefect_env import server_env
 from orchestrator.adapters.processes import HomeLock, Job, Supervisor, free_port
 from orchestrator.bootstrap import Installation, install, leases_of
+from orchestrator.cli.schema import ready_ledger
 from orchestrator.core.plan import Plan
 from orchestrator.errors import Unavailable
-from orchestrator.ledger import migrate
 from orchestrator.service.leases import GUARD, SENTINEL
-from orchestrator.settings import write_site
+from orchestrator.settings import SITE_FILE, write_site
 from wards.practice.hospital import Hospital
 from wards.practice.staffing import practice_wards
 
 STARTS_AT = time(5)  # local; early on the plan's first day, before any window
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 PREFECT = "prefect"
 WORKER = "worker"
 STANDBY = "sentinel-standby"
@@ -38,8 +38,11 @@ STANDBY = "sentinel-standby"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What to start. `ledger_url`: "" for SQLite in the home folder. `rate`: practice seconds
-    per real second at first. `with_prefect`: the server and the worker."""
+    """What to start.
+
+    `ledger_url`: "" for SQLite in the home folder. `rate`: practice seconds per real second at
+    first. `with_prefect`: the server and the worker.
+    """
 
     practice: bool = False
     standby: bool = False
@@ -73,12 +76,12 @@ class Everything:
         """The installation as its processes see it."""
         return install(self.home)
 
-    def pids(self) -> dict[str, int]:
+    def pids(self) -> Mapping[str, int]:
         """Every process of ours that lives, by name."""
         return self.supervisor.pids()
 
     def kill(self, name: str) -> None:
-        """kill -9; the supervisor starts it again. Raises: KeyError."""
+        """Kill -9; the supervisor starts it again. Raises: KeyError."""
         self.supervisor.signal(name, signal.SIGKILL)
 
     def hang(self, name: str) -> None:
@@ -88,6 +91,10 @@ class Everything:
     def go_on(self, name: str) -> None:
         """SIGCONT. Raises: KeyError."""
         self.supervisor.signal(name, signal.SIGCONT)
+
+    def restart(self, name: str) -> int:
+        """End a process and start it again; its new pid. Raises: KeyError."""
+        return self.supervisor.restart(name)
 
     def stop(self) -> None:
         """End exactly what was started."""
@@ -100,10 +107,8 @@ class Everything:
 def start_everything(
     plan: Path, home: Path, wishes: Wishes, tell: Callable[[str], None]
 ) -> Everything:
-    """Start it all and wait until it is healthy.
+    """Start it all and wait until it is healthy; `tell` hears what is being done.
 
-    Args:
-        tell: hears what is being done.
     Raises: ConfigError for the plan or the site; Unavailable with the last lines of the log of
         what did not become healthy. Nothing is left running then.
     """
@@ -120,9 +125,7 @@ def start_everything(
     return everything
 
 
-def _start(
-    everything: Everything, plan: Plan, wishes: Wishes, tell: Callable[[str], None]
-) -> None:
+def _start(everything: Everything, plan: Plan, wishes: Wishes, tell: Callable[[str], None]) -> None:
     everything.prefect_port = wishes.prefect_port or free_port()
     everything.sentinel_port = wishes.sentinel_port or free_port()
     if wishes.with_prefect:
@@ -131,7 +134,8 @@ def _start(
     if wishes.practice:
         tell("Starting the practice hospital: two EHRs, a gateway, clinicians at work")
         _start_hospital(everything, plan, wishes)
-    migrate(everything.installation.site.ledger)
+    _write_site(everything, wishes)
+    ready_ledger(everything.installation.site)
     tell("Starting sentinel and guard")
     _start_safety(everything, plan, wishes)
     if wishes.with_prefect:
@@ -141,7 +145,9 @@ def _start(
 
 def _start_prefect(everything: Everything) -> None:
     home, port = everything.home, everything.prefect_port
-    arguments = _python("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    arguments = _python(
+        "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)
+    )
     environment = server_env(home, host="127.0.0.1", port=port)
     _run(everything, PREFECT, arguments, **environment)
 
@@ -153,30 +159,51 @@ def _start_hospital(everything: Everything, plan: Plan, wishes: Wishes) -> None:
         folder, practice_wards(plan.wards), starts_at=starts_at, rate=wishes.rate, seed=wishes.seed
     )
     everything.hospital = hospital
+
+
+def _write_site(everything: Everything, wishes: Wishes) -> None:
+    """Say in site.env what this run knows; what a person wrote there besides is kept."""
+    values = {
+        **_written(everything.home / SITE_FILE),
+        "plan": str(everything.plan_path),
+        "prefect_api": f"{everything.prefect_ui}/api",
+        "prefect_ui": everything.prefect_ui,
+        "sentinel_port": str(everything.sentinel_port),
+    }
+    if everything.hospital is not None:
+        values |= _practice_addresses(everything.hospital)
+    if wishes.ledger_url:
+        values["ledger_url"] = wishes.ledger_url
+    write_site(everything.home, values)
+
+
+def _practice_addresses(hospital: Hospital) -> dict[str, str]:
     where = hospital.addresses
     addresses = {
         "staff_metrics": where["staff_metrics_url"],
         "legacy": where["legacy_url"],
         "candidate": where["candidate_url"],
     }
-    values = {
-        "plan": str(everything.plan_path),
+    return {
         "gateways": json.dumps(where["gateway_urls"]),
         "gateway_admin": where["gateway_admin_url"],
         "addresses": json.dumps(addresses),
         "clock_file": where["clock_file"],
-        "prefect_api": f"{everything.prefect_ui}/api",
-        "prefect_ui": everything.prefect_ui,
-        "sentinel_port": str(everything.sentinel_port),
     }
-    if wishes.ledger_url:
-        values["ledger_url"] = wishes.ledger_url
-    write_site(everything.home, values)
+
+
+def _written(site_file: Path) -> dict[str, str]:
+    """The settings that a site.env has, by their names without the prefix."""
+    if not site_file.exists():
+        return {}
+    lines = (line.strip() for line in site_file.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line.startswith("WARDSHIFT_"))
+    return {name.removeprefix("WARDSHIFT_").lower(): value for name, _, value in pairs}
 
 
 def _start_safety(everything: Everything, plan: Plan, wishes: Wishes) -> None:
     home = str(everything.home)
-    verb = ("-m", "orchestrator.cli.watching")
+    verb = ("-m", "orchestrator.cli.main")
     arguments = _python(*verb, "sentinel", "--home", home)
     _run(everything, SENTINEL, arguments)
     if wishes.standby:
@@ -204,17 +231,25 @@ def _start_worker(everything: Everything) -> None:
 
 
 def _run(everything: Everything, name: str, command: tuple[str, ...], **environment: str) -> None:
-    job = Job(name=name, command=command, environment={**os.environ, **environment})
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+    job = Job(name=name, command=command, environment={**inherited, **environment})
     everything.supervisor.start(job)
 
 
 def _await(everything: Everything, condition: Callable[[], bool], *names: str) -> None:
-    if wait_until(condition, timeout_s=PATIENCE_S, every_s=0.1):
+    """Raises: Unavailable as soon as one of them ended by itself, or when time is up."""
+    supervisor = everything.supervisor
+
+    def settled() -> bool:
+        return any(supervisor.failures(name) for name in names) or condition()
+
+    is_settled = wait_until(settled, timeout_s=PATIENCE_S, every_s=0.1)
+    ended = tuple(name for name in names if supervisor.failures(name))
+    if is_settled and not ended:
         return
-    logs = "\n".join(f"--- {name}\n{everything.supervisor.last_lines(name)}" for name in names)
-    raise Unavailable(
-        " and ".join(names), f"not healthy after {PATIENCE_S:g} s; last words:\n{logs}"
-    )
+    what = "ended by itself" if ended else f"not healthy after {PATIENCE_S:g} s"
+    logs = "\n".join(f"--- {name}\n{supervisor.last_lines(name)}" for name in ended or names)
+    raise Unavailable(" and ".join(ended or names), f"{what}; last words:\n{logs}")
 
 
 def _answers(url: str) -> bool:
@@ -245,5 +280,3 @@ def clear(home: Path) -> None:
     if found and not found & known:
         raise Unavailable(str(home), "the folder holds other things; give another --home")
     shutil.rmtree(home)
-
-

@@ -1,25 +1,18 @@
-"""Verbs that only look: list, show, history, watch, verify."""
+"""Verbs that only look: list, show, history, watch, timeline, verify.
 
+`list` and `show` ask this machine's sentinel first, which answers at once; where there is
+none they look for themselves, and with the ledger down at what this machine remembers.
+"""
+
+import sys
 from pathlib import Path
+from typing import Any
 
+from orchestrator.cli.asking import ask_sentinel
 from orchestrator.cli.output import Format, say, show_json, show_table
-from orchestrator.cli.standing import (
-    Standing,
-    exposed,
-    gates,
-    level_of,
-    local,
-    next_stage,
-    open_gate,
-    soak_of,
-    stand,
-    ward_of,
-    what_next,
-)
-from orchestrator.core.state import WardState
-from orchestrator.errors import Corrupt
 
 REFRESH_S = 1.0
+Row = dict[str, Any]
 
 
 def list_wards(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  # noqa: A002
@@ -27,114 +20,150 @@ def list_wards(*, home: Path | None = None, format: Format = Format.TABLE) -> in
 
     Example: wardshift list --format json
 
-    Parameters
-    ----------
-    home: Home folder (or WARDSHIFT_HOME).
-    format: table or json.
+    Args:
+        home: Home folder (or WARDSHIFT_HOME).
+        format: table or json.
     """
-    standing = stand(home)
-    _warn(standing)
-    rows = [_row(standing, standing.state.ward(w.id)) for w in standing.installation.plan.wards]
+    found = ask_sentinel(home, "/board") or _own_board(home)
     if format is Format.JSON:
-        show_json({"frozen": standing.state.freeze is not None, "wards": rows})
+        show_json(found)
         return 0
-    columns = list(rows[0])
-    show_table(_title(standing), columns, ([row[name] for name in columns] for row in rows))
+    _warn(found)
+    _show_rows(_title(found), found["wards"])
     return 0
 
 
-def show(ward: str, /, *, home: Path | None = None, format: Format = Format.TABLE) -> int:  # noqa: A002
+def show(
+    ward: str,
+    /,
+    *,
+    home: Path | None = None,
+    format: Format = Format.TABLE,  # noqa: A002
+    quick: bool = False,
+) -> int:
     """Show one ward: its gates with what to do, its signals, its last return.
+
+    Works with the ledger down, from the routes and this machine's copy of the record.
 
     Example: wardshift show medicine-52
 
-    Parameters
-    ----------
-    ward: The ward's id.
-    home: Home folder (or WARDSHIFT_HOME).
-    format: table or json.
+    Args:
+        ward: The ward's id.
+        home: Home folder (or WARDSHIFT_HOME).
+        format: table or json.
+        quick: Do not wait to see sentinel and guard renew their leases; take the record's word.
     """
-    standing = stand(home)
-    mine = ward_of(standing, ward)
-    _warn(standing)
+    found = ask_sentinel(home, f"/board/{ward}") or _own_page(home, ward, quick=quick)
     if format is Format.JSON:
-        show_json({**_row(standing, mine), "gates": _gates(standing, mine),
-                   "signals": _signals(standing, mine), "returned": _returned(standing, mine)})  # fmt: skip
+        show_json(found)
         return 0
-    show_table(_title(standing), ["", ""], list(_row(standing, mine).items()))
-    stage = next_stage(standing, mine)
-    if stage is not None:
-        answers = _gates(standing, mine)
-        show_table(
-            f'Gates to "{stage.title}"', ["gate", "answer", "evidence", "what to do"],
-            [list(one.values()) for one in answers],
-        )  # fmt: skip
-    show_table("Signals", ["signal", "verdict", "value", "limit", "since"],
-               [list(one.values()) for one in _signals(standing, mine)])  # fmt: skip
-    returned = _returned(standing, mine)
-    if returned:
-        show_table("Last return to legacy", ["", ""], list(returned.items()))
+    _warn(found)
+    show_table(_title(found), ["", ""], found["ward"].items())
+    _show_rows(f'Gates to "{found["next_stage"]}"', found["gates"])
+    _show_rows("Signals", found["signals"])
+    if found["returned"]:
+        show_table("Last return to legacy", ["", ""], found["returned"].items())
     return 0
 
 
-def history(ward: str, /, *, home: Path | None = None, format: Format = Format.TABLE) -> int:  # noqa: A002
-    """Show what happened on a ward, oldest first, in words.
+def history(
+    ward: str,
+    /,
+    *,
+    home: Path | None = None,
+    format: Format = Format.TABLE,  # noqa: A002
+    last: int = 0,
+) -> int:
+    """Show what happened on a ward and to the programme around it, oldest first, in words.
 
-    Parameters
-    ----------
-    ward: The ward's id.
-    home: Home folder (or WARDSHIFT_HOME).
-    format: table or json.
+    Args:
+        ward: The ward's id.
+        home: Home folder (or WARDSHIFT_HOME).
+        format: table or json.
+        last: Only so many happenings; 0 for all of them.
     """
-    from orchestrator.ledger.mapping import entry_row
+    from orchestrator.cli.board import happening_row
+    from orchestrator.cli.standing import local, stand, told, ward_of
 
     standing = stand(home)
-    mine = ward_of(standing, ward)
-    entries = [
-        entry
-        for entry in standing.installation.ledger.entries()
-        if entry.draft.ward == mine.ward
-    ]
+    mine = ward_of(standing, ward).ward
+    lines = [(seq, draft) for seq, draft in told(standing.record) if draft.ward in (mine, None)]
+    rows = [(happening_row(seq, draft), draft) for seq, draft in lines[-last:]]
     if format is Format.JSON:
-        show_json([entry_row(entry) for entry in entries])
+        show_json([row for row, _ in rows])
         return 0
+    if standing.record.problem is not None:
+        say(f"The ledger does not answer ({standing.record.problem}).")
     show_table(
-        f"{mine.ward}: what happened",
-        ["seq", "time", "by", "what", "details"],
+        f"{mine}: what happened",
+        ["seq", "time", "by", "what"],
         (
-            [e.seq, local(standing, e.draft.at), f"{e.draft.actor.kind}:{e.draft.actor.name}",
-             entry_row(e)["kind"].replace("_", " "), entry_row(e)["body"]]
-            for e in entries
+            [row["seq"] or "journal", local(standing, draft.at), row["by"], row["text"]]
+            for row, draft in rows
         ),
-    )  # fmt: skip
+    )
     return 0
 
 
-def watch(*, home: Path | None = None) -> int:
+def watch(*, home: Path | None = None, times: int = 0) -> int:
     """Show the list again and again until Ctrl-C.
 
-    Parameters
-    ----------
-    home: Home folder (or WARDSHIFT_HOME).
+    Args:
+        home: Home folder (or WARDSHIFT_HOME).
+        times: End after so many looks; 0 goes on.
     """
     from orchestrator.adapters.clock import SystemClock
 
     clock = SystemClock()
+    looks = 0
     while True:
-        print("\033[2J\033[H", end="")
+        if sys.stdout.isatty():
+            print("\033[2J\033[H", end="")
         list_wards(home=home)
+        sys.stdout.flush()
+        looks += 1
+        if looks == times:
+            return 0
         clock.sleep(REFRESH_S)
+
+
+def timeline(ward: str, /, *, out: Path, home: Path | None = None) -> int:
+    """Draw a ward's way: which system served what, shift by shift, and its return.
+
+    Example: wardshift timeline medicine-52 --out medicine-52.svg
+
+    Args:
+        ward: The ward's id.
+        out: The SVG file to be written.
+        home: Home folder (or WARDSHIFT_HOME).
+    """
+    from orchestrator.cli.standing import stand, ward_of
+    from orchestrator.errors import Refused
+    from orchestrator.reports.facts import timeline_facts
+    from orchestrator.reports.timeline import summary, timeline_svg
+
+    standing = stand(home)
+    name = ward_of(standing, ward).ward
+    if not standing.record.entries:
+        raise Refused("nothing_yet", "nothing has happened yet: wardshift run starts the programme")
+    facts = timeline_facts(standing.installation.plan, name, standing.record.entries)
+    timeline_svg(facts, out)
+    say(summary(facts))
+    print(out)
+    return 0
 
 
 def verify(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  # noqa: A002
     """Check that the record is whole, in order and unchanged; says which event is not.
 
-    Parameters
-    ----------
-    home: Home folder (or WARDSHIFT_HOME).
-    format: table or json.
+    Compares the ledger with the copies that this machine keeps, and reads its journals.
+
+    Args:
+        home: Home folder (or WARDSHIFT_HOME).
+        format: table or json.
     """
     from orchestrator.bootstrap import read_site
+    from orchestrator.errors import Corrupt
     from orchestrator.ledger import FileReplica, open_ledger, pending_in, unreadable_in, verify
 
     site = read_site(home)
@@ -142,86 +171,65 @@ def verify(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  
     ledger = open_ledger(site.ledger, timeout_s=site.ledger_timeout_s)
     result = verify(ledger, witnesses=witnesses)
     pending = len(pending_in(site.journal_dir))
-    damaged = len(unreadable_in(site.journal_dir))
+    damaged = unreadable_in(site.journal_dir)
     if format is Format.JSON:
-        show_json({"ok": result.is_sound and not damaged, "events": result.events,
-                   "problem": result.problem, "journal_pending": pending,
-                   "journal_damaged_lines": damaged})  # fmt: skip
+        show_json(
+            {
+                "ok": result.is_sound and not damaged,
+                "events": result.events,
+                "head_hash": result.head_hash,
+                "problem": result.problem,
+                "journal_pending": pending,
+                "journal_damaged_lines": len(damaged),
+            }
+        )
     if result.problem is not None:
         raise Corrupt(result.problem, site.ledger)
     if damaged:
-        raise Corrupt(f"{damaged} damaged journal lines", str(site.journal_dir))
+        first = damaged[0]
+        raise Corrupt(f"line {first.number} cannot be read", str(first.path))
     if format is Format.TABLE:
-        say(f"{site.ledger}: {result.events} events, each follows the one before; unchanged.")
-        say(f"{len(witnesses)} local copies agree. {pending} journalled events wait for it.")
+        print(f"{site.ledger}: {result.events} events, each follows the one before; unchanged.")
+        print(f"{len(witnesses)} local copies agree. {pending} journalled events wait for it.")
     return 0
 
 
-def _row(standing: Standing, ward: WardState) -> dict[str, object]:
-    soak = soak_of(standing, ward)
-    return {
-        "ward": ward.ward,
-        "phase": ward.phase.value,
-        "stage": ward.stage or "-",
-        "in the candidate": exposed(standing, ward.ward),
-        "verdict": level_of(ward),
-        "soak": f"{soak.done.shifts}/{soak.needed.shifts} shifts",
-        "epoch": ward.epoch,
-        "seq": ward.seq,
-        "next": what_next(standing, ward),
-    }
+def _own_board(home: Path | None) -> Row:
+    from orchestrator.cli.board import board
+    from orchestrator.cli.standing import stand
+
+    return board(stand(home), seen_by="command line")
 
 
-def _gates(standing: Standing, ward: WardState) -> list[dict[str, object]]:
-    return [
-        {
-            "gate": answer.gate,
-            "answer": type(answer).__name__.lower(),
-            "evidence": answer.evidence,
-            "todo": "" if open_gate(answer) else getattr(answer, "todo", ""),
-        }
-        for answer in gates(standing, ward)
-    ]
+def _own_page(home: Path | None, ward: str, *, quick: bool) -> Row:
+    from orchestrator.cli.board import ward_page
+    from orchestrator.cli.standing import gates, life_observed, life_on_record, stand, ward_of
+
+    standing = stand(home)
+    mine = ward_of(standing, ward)
+    life = life_on_record(mine)
+    if gates(standing, mine, life) and not quick:
+        life = life_observed(standing.installation)
+    return ward_page(standing, mine.ward, life, seen_by="command line")
 
 
-def _signals(standing: Standing, ward: WardState) -> list[dict[str, object]]:
-    return [
-        {
-            "signal": item.verdict.signal,
-            "verdict": f"{item.verdict.level.name} ({item.verdict.code})",
-            "value": item.verdict.value,
-            "limit": item.verdict.limit,
-            "since": local(standing, item.since),
-        }
-        for item in ward.verdicts
-    ]
+def _show_rows(title: str, rows: list[Row]) -> None:
+    if rows:
+        show_table(title, list(rows[0]), (list(row.values()) for row in rows))
 
 
-def _returned(standing: Standing, ward: WardState) -> dict[str, object]:
-    back = ward.returned
-    if back is None:
-        return {}
-    return {
-        "why": back.cause.reason,
-        "trigger": back.cause.trigger.value,
-        "by": back.actor,
-        "seen": local(standing, back.seen_at),
-        "written": local(standing, back.written_at),
-        "proven": local(standing, back.proven_at) or back.waiting_for or "not yet",
-        "still open on the candidate": back.still_open,
-    }
+def _title(found: Row) -> str:
+    where = f"{found['programme']} at {found['at']}"
+    if found["frozen"] is not None:
+        return f"{where}\n{found['frozen']}"
+    return where if found["is_started"] else f"{where} (not started: wardshift run)"
 
 
-def _title(standing: Standing) -> str:
-    freeze = standing.state.freeze
-    plan = standing.installation.plan
-    where = f"{plan.name} at {local(standing, standing.installation.clock.now())}"
-    return where if freeze is None else f"{where}: FROZEN, {freeze.ward} was returned"
-
-
-def _warn(standing: Standing) -> None:
-    if standing.ledger_problem is not None:
-        say(f"The ledger does not answer ({standing.ledger_problem}); shown is what this machine "
-            "remembers.")  # fmt: skip
-    if standing.routes is None:
+def _warn(found: Row) -> None:
+    if found["ledger_problem"] is not None:
+        say(
+            f"The ledger does not answer ({found['ledger_problem']}); shown is what this machine "
+            f"remembers, {found['events_remembered']} events."
+        )
+    if not found["routes_read"]:
         say("The gateway does not answer; which side serves now is not known.")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib.resources import files
 from pathlib import Path
 
 from orchestrator.cli.output import say
@@ -26,15 +27,14 @@ def up(
 
     Example: wardshift up wards/data/practice.yaml --practice
 
-    Parameters
-    ----------
-    plan: Programme file; the site's when it is left out.
-    practice: With the practice hospital; without it, site.env must name a real one.
-    standby: A second sentinel that takes over when the first one dies.
-    home: Home folder (or WARDSHIFT_HOME).
-    speed: Practice seconds per real second.
-    prefect_port: For Prefect's page and API; 0 chooses a free one.
-    sentinel_port: For the sentinel's /healthz and /metrics; 0 chooses a free one.
+    Args:
+        plan: Programme file; else the site's, and with --practice that of the practice hospital.
+        practice: With the practice hospital; without it, site.env must name a real one.
+        standby: A second sentinel that takes over when the first one dies.
+        home: Home folder (or WARDSHIFT_HOME).
+        speed: Practice seconds per real second.
+        prefect_port: For Prefect's page and API; 0 chooses a free one.
+        sentinel_port: For the sentinel's /healthz and /metrics; 0 chooses a free one.
     """
     from orchestrator.adapters.processes import is_taken
     from orchestrator.bootstrap import read_site
@@ -45,9 +45,9 @@ def up(
     for port, what in ((prefect_port, "prefect"), (sentinel_port, "sentinel")):
         if port and is_taken(port):
             raise Unavailable(what, f"port {port} is in use; choose another one")
-    chosen = plan or read_site(folder).plan
+    chosen = plan or read_site(folder).plan or (practice_plan() if practice else None)
     if chosen is None:
-        raise ConfigError(("name a plan: wardshift up PLAN --practice",))
+        raise ConfigError(("name a plan: wardshift up PLAN, or try: wardshift up --practice",))
     wishes = Wishes(
         practice=practice,
         standby=standby,
@@ -63,6 +63,11 @@ def up(
         say("Ending what was started")
         everything.stop()
     return 0
+
+
+def practice_plan() -> Path:
+    """The programme of the practice hospital, as it is installed."""
+    return Path(str(files("wards") / "data" / "practice.yaml"))
 
 
 def where_to_look(prefect_ui: str, sentinel_port: int, home: Path) -> str:
@@ -86,33 +91,33 @@ Ctrl-C ends everything."""
 def worker(*, home: Path | None = None) -> int:
     """Run the Prefect side in this process's place: flows, recorder, keeper.
 
-    Parameters
-    ----------
-    home: Home folder (or WARDSHIFT_HOME).
+    Args:
+        home: Home folder (or WARDSHIFT_HOME).
     """
-    os.execv(sys.executable, [sys.executable, "-m", "flows.worker", "--home", str(_home(home))])
+    command = [sys.executable, "-m", "flows.worker", "--home", str(_home(home))]
+    os.execv(sys.executable, command)  # noqa: S606 - our own module, in this process's place
 
 
 def practice_up(*, home: Path | None = None, speed: float = 60.0, seed: int = 1) -> int:
     """Leave a practice hospital running to be explored, and say how.
 
-    Parameters
-    ----------
-    home: Home folder (or WARDSHIFT_HOME).
-    speed: Practice seconds per real second.
-    seed: Of the clinicians' choices.
+    Args:
+        home: Home folder (or WARDSHIFT_HOME).
+        speed: Practice seconds per real second.
+        seed: Of the clinicians' choices.
     """
     return _practice("up", home, "--speed", str(speed), "--seed", str(seed))
 
 
 def practice_fault(system: str, /, *faults: str, home: Path | None = None) -> int:
-    """Break an EHR on purpose: wardshift practice fault candidate drop_text_rate=0.5 latency_s=2
+    """Break an EHR on purpose.
 
-    Parameters
-    ----------
-    system: legacy or candidate.
-    faults: name=value, several.
-    home: Home folder (or WARDSHIFT_HOME).
+    Example: wardshift practice fault candidate drop_text_rate=0.5 latency_s=2
+
+    Args:
+        system: legacy or candidate.
+        faults: name=value, several.
+        home: Home folder (or WARDSHIFT_HOME).
     """
     return _practice("fault", home, system, *faults)
 
@@ -120,9 +125,8 @@ def practice_fault(system: str, /, *faults: str, home: Path | None = None) -> in
 def practice_clear(*, home: Path | None = None) -> int:
     """Take all faults away.
 
-    Parameters
-    ----------
-    home: Home folder (or WARDSHIFT_HOME).
+    Args:
+        home: Home folder (or WARDSHIFT_HOME).
     """
     return _practice("clear", home)
 
@@ -130,10 +134,9 @@ def practice_clear(*, home: Path | None = None) -> int:
 def practice_speed(rate: float, /, *, home: Path | None = None) -> int:
     """Set how many practice seconds pass in a real one.
 
-    Parameters
-    ----------
-    rate: Practice seconds per real second.
-    home: Home folder (or WARDSHIFT_HOME).
+    Args:
+        rate: Practice seconds per real second.
+        home: Home folder (or WARDSHIFT_HOME).
     """
     return _practice("speed", home, str(rate))
 
@@ -141,10 +144,9 @@ def practice_speed(rate: float, /, *, home: Path | None = None) -> int:
 def practice_outage(process: str, /, *, home: Path | None = None) -> int:
     """Kill one process of the hospital.
 
-    Parameters
-    ----------
-    process: legacy, candidate, gateway or clinicians.
-    home: Home folder (or WARDSHIFT_HOME).
+    Args:
+        process: legacy, candidate, gateway or clinicians.
+        home: Home folder (or WARDSHIFT_HOME).
     """
     return _practice("outage", home, process)
 
@@ -152,10 +154,9 @@ def practice_outage(process: str, /, *, home: Path | None = None) -> int:
 def practice_restart(process: str, /, *, home: Path | None = None) -> int:
     """Start a killed process of the hospital again.
 
-    Parameters
-    ----------
-    process: legacy, candidate, gateway or clinicians.
-    home: Home folder (or WARDSHIFT_HOME).
+    Args:
+        process: legacy, candidate, gateway or clinicians.
+        home: Home folder (or WARDSHIFT_HOME).
     """
     return _practice("restart", home, process)
 
@@ -163,7 +164,7 @@ def practice_restart(process: str, /, *, home: Path | None = None) -> int:
 def _practice(verb: str, home: Path | None, *arguments: str) -> int:
     folder = _home(home) / "practice"
     command = [sys.executable, "-m", "wards.practice", verb, "--home", str(folder), *arguments]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command)  # noqa: S603 - our own module
     while True:
         try:
             return process.wait()
@@ -176,6 +177,7 @@ def _home(home: Path | None) -> Path:
 
 
 def until_told() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -34,7 +34,7 @@ Exit codes: 0 done and proven, 2 usage or plan, 3 refused by a rule, 4 unavailab
 """
 
 VERBS = {
-    "demo": ("orchestrator.cli.demo.play:demo", "Watch three wards: accepted, returned, untouched."),
+    "demo": ("orchestrator.cli.demo.play:demo", "Three wards: accepted, returned, untouched."),
     "run": ("orchestrator.cli.words:run", "Start the programme of a plan."),
     "list": ("orchestrator.cli.look:list_wards", "Where every ward stands."),
     "show": ("orchestrator.cli.look:show", "One ward: gates, signals, last return, what next."),
@@ -98,18 +98,30 @@ def run(arguments: Sequence[str]) -> int:
 
 def front_page() -> str:
     """What `wardshift --help` prints."""
-    lines = {name: words for name, (_, words) in (*VERBS.items(), *GROUPS.items())}
-    verbs = "\n".join(f"  {name:{NAME_WIDTH}}{words}" for name, words in sorted(lines.items()))
-    return f"Usage: wardshift [--home DIR] VERB ...\n\n{SAYING}\n\nVerbs:\n{verbs}\n\n{EPILOGUE}"
+    lines = {name: words for name, (_, words) in VERBS.items()}
+    lines |= {name: words for name, (words, _) in GROUPS.items()}
+    return f"Usage: wardshift [--home DIR] VERB ...\n\n{SAYING}\n\n{_verbs(lines)}\n\n{EPILOGUE}"
+
+
+def group_page(name: str) -> str:
+    """What `wardshift plan --help` and `wardshift practice --help` print."""
+    words, verbs = GROUPS[name]
+    lines = {verb: said for verb, (_, said) in verbs.items()}
+    return f"Usage: wardshift {name} VERB ...\n\n{words}\n\n{_verbs(lines)}\n"
+
+
+def _verbs(lines: dict[str, str]) -> str:
+    return "\n".join(f"  {name:{NAME_WIDTH}}{words}" for name, words in sorted(lines.items()))
 
 
 def application() -> "App":
     """The whole command line, nothing of it loaded yet."""
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
     app = App(
         name="wardshift",
         help=SAYING,
+        default_parameter=Parameter(negative=""),
         help_format="plaintext",
         help_formatter="plain",
         version_flags=(),
@@ -124,8 +136,8 @@ def application() -> "App":
 
 
 def _add(app: "App", verbs: dict[str, tuple[str, str]]) -> None:
-    for name, (target, words) in verbs.items():
-        app.command(target, name=name, help=words)
+    for name, (target, _) in verbs.items():
+        app.command(target, name=name)
 
 
 def _answer(arguments: list[str]) -> int:
@@ -135,6 +147,9 @@ def _answer(arguments: list[str]) -> int:
             return 0
         case ["--version"]:
             print(version("wardshift"))
+            return 0
+        case [name] | [name, "--help" | "-h"] if name in GROUPS:
+            print(group_page(name), end="")
             return 0
         case _:
             return _dispatch(arguments)

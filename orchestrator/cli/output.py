@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConfigError, Refused
@@ -53,17 +52,15 @@ def confirm(what: str, name: str, *, yes: bool, expect_seq: int | None, needs_se
     say(what)
     if yes:
         if needs_seq and expect_seq is None:
-            raise ConfigError(
-                ("--yes needs --expect-seq N, so that a stale screen cannot act: "
-                 f"N is the seq that `wardshift show {name}` prints",)
-            )  # fmt: skip
+            problem = (
+                "--yes needs --expect-seq N, so that a stale screen cannot act: N is the seq of "
+                f"{name} that `wardshift list` prints"
+            )
+            raise ConfigError((problem,))
         return
     if not sys.stdin.isatty():
-        raise ConfigError(
-            ("nobody can confirm here (no terminal); add --yes --expect-seq N for a machine",)
-        )
+        words = "--yes --expect-seq N" if needs_seq else "--yes"
+        raise ConfigError((f"nobody can confirm here (no terminal); a machine says {words}",))
     print(f"Type {name} to go on: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != name:
         raise Refused("not_confirmed", "nothing was changed: that was another name")
-
-

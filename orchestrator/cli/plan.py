@@ -15,10 +15,9 @@ def check(file: Path, /, *, format: Format = Format.TABLE) -> int:  # noqa: A002
 
     Example: wardshift plan check wards/data/practice.yaml
 
-    Parameters
-    ----------
-    file: The programme file.
-    format: table or json.
+    Args:
+        file: The programme file.
+        format: table or json.
     """
     loaded = load_plan(file)
     found = budgets(loaded.plan)
@@ -36,8 +35,8 @@ def check(file: Path, /, *, format: Format = Format.TABLE) -> int:  # noqa: A002
     say(
         f"{file}: sound. {len(plan.wards)} wards, {len(plan.stages)} stages, "
         f"{len(plan.signals)} signals, plan {loaded.hash[:12]}.\n"
-        f"Worst case {worst_s:.1f} s of {plan.policy.max_harm_window_s:g} s allowed; a gateway that "
-        f"is late is waited for up to {plan.policy.proof.deadline_s:g} s more.\n"
+        f"Worst case {worst_s:.1f} s of {plan.policy.max_harm_window_s:g} s allowed; a gateway "
+        f"that is late is waited for up to {plan.policy.proof.deadline_s:g} s more.\n"
         f"Lease {plan.policy.lease_s:g} s, needed {lease_need_s(plan):g} s."
     )
     return 0
@@ -46,10 +45,9 @@ def check(file: Path, /, *, format: Format = Format.TABLE) -> int:  # noqa: A002
 def show(file: Path, /, *, format: Format = Format.TABLE) -> int:  # noqa: A002
     """Print a plan as a programme manager reads it.
 
-    Parameters
-    ----------
-    file: The programme file.
-    format: table or json.
+    Args:
+        file: The programme file.
+        format: table or json.
     """
     loaded = load_plan(file)
     plan = loaded.plan
@@ -65,11 +63,10 @@ def show(file: Path, /, *, format: Format = Format.TABLE) -> int:  # noqa: A002
 def diff(before: Path, after: Path, /, *, format: Format = Format.TABLE) -> int:  # noqa: A002
     """Say what changed between two plans, and which changes make it less strict.
 
-    Parameters
-    ----------
-    before: The plan as it was.
-    after: The plan as it would be.
-    format: table or json.
+    Args:
+        before: The plan as it was.
+        after: The plan as it would be.
+        format: table or json.
     """
     changes = plan_diff(load_plan(before).plan, load_plan(after).plan)
     if format is Format.JSON:

@@ -4,137 +4,200 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from orchestrator import logs
 from orchestrator.bootstrap import Installation, install
-from orchestrator.core.event import Actor, Draft
-from orchestrator.core.gates.answer import GateAnswer, Open
-from orchestrator.core.gates.rules import GateFacts, Life, evaluate
+from orchestrator.core.event import Actor, Draft, Entry
+from orchestrator.core.gates.answer import GateAnswer, Open, not_open
+from orchestrator.core.gates.rules import GateFacts, Life, evaluate, not_frozen, ward_in_turn
 from orchestrator.core.ids import ActorKind
-from orchestrator.core.plan import Purpose, Stage
-from orchestrator.core.route import Route, exposed_slices
+from orchestrator.core.plan import Plan, Purpose, Stage
+from orchestrator.core.route import ObservedRoute, Route, exposed_slices
 from orchestrator.core.soak import SoakProgress, soak_progress
 from orchestrator.core.state import Phase, ProgrammeState, WardState, apply, fold
 from orchestrator.core.verdict import Level, worst
+from orchestrator.core.view import recorded_exposure
 from orchestrator.errors import Refused, Unavailable
 from orchestrator.service.leases import GUARD, SENTINEL, LeaseBook
+from orchestrator.settings import Site
 from wards.model import WardId
 
-LOOK_S = 0.4
+LOOK_AGAIN_S = 0.1
+SENTINEL_GATE, GUARD_GATE = "sentinel_alive", "guard_alive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What happened, and its fold. `pending`: only in journals of this machine so far.
+
+    `problem`: why the ledger was not read, and this machine's own copy was used instead.
+    """
+
+    entries: tuple[Entry, ...]
+    pending: tuple[Draft, ...]
+    state: ProgrammeState
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The programme as it can be known now. `ledger_problem`: why the ledger was not read, and
-    replica and journals were used instead. `routes`: None while the gateway does not answer."""
+    """The programme as it can be known now. `routes`: None while the gateway does not answer."""
 
     installation: Installation
-    state: ProgrammeState
-    ledger_problem: str | None
+    record: Record
     routes: dict[WardId, Route] | None
+
+    @property
+    def state(self) -> ProgrammeState:
+        """The programme as the record has it."""
+        return self.record.state
 
 
 def stand(home: Path | None, plan: Path | None = None) -> Standing:
-    """Read everything that answers. Raises: ConfigError, Corrupt."""
-    installation = install(home, plan)
-    state, problem = known_state(installation)
+    """Read everything that answers, for a person: logs are warnings on stderr.
+
+    Raises: ConfigError, Corrupt.
+    """
+    logs.configure("wardshift", level="WARNING")
+    return stand_in(install(home, plan))
+
+
+def stand_in(installation: Installation) -> Standing:
+    """Read everything of this installation that answers. Raises: ConfigError, Corrupt."""
     return Standing(
-        installation=installation, state=state, ledger_problem=problem, routes=_routes(installation)
+        installation=installation,
+        record=record_of(installation),
+        routes=routes_now(installation),
     )
 
 
-def known_state(installation: Installation) -> tuple[ProgrammeState, str | None]:
-    """The ledger's fold, or what the local replica remembers; and on top what is only journalled."""
-    from orchestrator.ledger import FileReplica, pending_in
-
-    problem = None
+def record_of(installation: Installation) -> Record:
+    """The ledger's record, or this machine's copy of it. Raises: ConfigError, Corrupt."""
     try:
         entries = installation.ledger.entries()
     except Unavailable as error:
-        problem = str(error)
-        entries = FileReplica(installation.site.replica_dir / "sentinel.jsonl").load()
-    seen = {entry.draft.id for entry in entries}
-    state = fold(entries)
-    for draft in pending_in(installation.site.journal_dir):
-        state = _with(state, draft, seen)
-    return state, problem
+        return remembered(installation.site, problem=str(error))
+    return _with_journals(installation.site, entries, problem=None)
+
+
+def remembered(site: Site, *, problem: str) -> Record:
+    """The record as the longest local copy has it."""
+    from orchestrator.ledger import FileReplica
+
+    copies = (FileReplica(path).load() for path in sorted(site.replica_dir.glob("*.jsonl")))
+    longest: tuple[Entry, ...] = max(copies, key=len, default=())
+    return _with_journals(site, longest, problem=problem)
+
+
+def told(record: Record) -> tuple[tuple[int | None, Draft], ...]:
+    """Every happening with its seq, oldest first; what is only journalled has none."""
+    return (
+        *((entry.seq, entry.draft) for entry in record.entries),
+        *((None, draft) for draft in record.pending),
+    )
 
 
 def ward_of(standing: Standing, name: str) -> WardState:
     """A ward of the plan. Raises: Refused with the nearest names."""
+    return standing.state.ward(known_ward(standing.installation.plan, name))
+
+
+def known_ward(plan: Plan, name: str) -> WardId:
+    """The ward of that id. Raises: Refused with the nearest names."""
     from orchestrator.core.problems import nearest
 
-    names = [ward.id for ward in standing.installation.plan.wards]
+    names = [ward.id for ward in plan.wards]
     if name not in names:
         raise Refused("unknown_ward", f"{name} is not a ward of this plan; {nearest(name, names)}")
-    return standing.state.ward(WardId(name))
+    return WardId(name)
 
 
 def next_stage(standing: Standing, ward: WardState) -> Stage | None:
-    """The rung above, None before the start and after acceptance."""
+    """The rung above; None where there is none, or the plan does not know the ward's rung."""
     plan = standing.installation.plan
-    return plan.stages[0] if ward.stage is None else plan.stage_after(ward.stage)
+    if ward.stage is None:
+        return plan.stages[0]
+    known = {stage.name for stage in plan.stages}
+    return plan.stage_after(ward.stage) if ward.stage in known else None
 
 
-def gates(standing: Standing, ward: WardState) -> tuple[GateAnswer, ...]:
-    """The gates before the next stage, as far as one look can answer them."""
+def gates(standing: Standing, ward: WardState, life: Life) -> tuple[GateAnswer, ...]:
+    """The gates before the ward's next step; nothing where it has none."""
     stage = next_stage(standing, ward)
-    if stage is None:
+    if stage is None or ward.phase not in (Phase.WAITING, Phase.AT_STAGE):
         return ()
-    installation = standing.installation
-    facts = GateFacts(
-        plan=installation.plan,
-        plan_hash=installation.plan_hash,
-        programme=standing.state,
-        ward=ward,
-        stage=stage,
-        life=_life(installation),
-        legacy=_legacy(installation, ward),
-        now=installation.clock.now(),
-    )
+    facts = _facts(standing, ward, stage, life)
+    if ward.phase is Phase.WAITING:
+        return (not_frozen(facts), ward_in_turn(facts))
     return evaluate(facts)
 
 
-def _legacy(installation: Installation, ward: WardState) -> Level | None:
-    names = {signal.name for signal in installation.plan.signals_for(Purpose.LEGACY_READY)}
-    levels = [one.verdict.level for one in ward.verdicts if one.verdict.signal in names]
-    return worst(levels) if levels else None
+def life_on_record(ward: WardState) -> Life:
+    """Whoever moves wards watches the leases and writes down which gates were closed."""
+    return Life(
+        sentinel=SENTINEL_GATE not in ward.closed_gates, guard=GUARD_GATE not in ward.closed_gates
+    )
+
+
+def life_observed(installation: Installation) -> Life:
+    """Whether the signs of life move while we look: until both did, half a lease at most."""
+    book = LeaseBook(installation.clock)
+    deadline_s = installation.clock.monotonic() + installation.plan.policy.lease_s / 2
+    try:
+        book.see(installation.leases.all())
+        while installation.clock.monotonic() < deadline_s and not _both(book):
+            installation.clock.sleep(LOOK_AGAIN_S)
+            book.see(installation.leases.all())
+    except Unavailable:
+        return Life(sentinel=None, guard=None)
+    return Life(sentinel=_seen(book, SENTINEL), guard=_seen(book, GUARD))
 
 
 def level_of(ward: WardState) -> str:
     """The worst verdict in a word, "-" before anything was judged."""
     levels = [item.verdict.level for item in ward.verdicts]
-    return max(levels, default=Level.BLIND).name if levels else "-"
+    return worst(levels).name if levels else "-"
 
 
 def exposed(standing: Standing, ward: WardId) -> str:
     """The slices on the candidate by the route itself; "?" while the gateway does not answer."""
     if standing.routes is None:
-        return "?"
+        allowed = recorded_exposure(standing.installation.plan, standing.state.ward(ward))
+        return f"? (by the record: {', '.join(allowed) or 'none'})"
     route = standing.routes.get(ward)
     return "no route" if route is None else ", ".join(exposed_slices(route)) or "-"
 
 
-def soak_of(standing: Standing, ward: WardState) -> SoakProgress:
-    """Whole shifts so far at the present stage."""
-    installation = standing.installation
-    return soak_progress(installation.plan, ward, installation.clock.now())
+def soak_of(standing: Standing, ward: WardState) -> SoakProgress | None:
+    """Whole shifts so far at the present stage; None where the ward soaks nothing."""
+    plan = standing.installation.plan
+    if ward.phase is not Phase.AT_STAGE or ward.stage not in {one.name for one in plan.stages}:
+        return None
+    return soak_progress(plan, ward, standing.installation.clock.now())
 
 
 def what_next(standing: Standing, ward: WardState) -> str:
     """The next thing that a person would do or wait for, in a few words."""
     match ward.phase:
-        case Phase.WAITING:
-            return "frozen: see the freeze" if standing.state.freeze else "its turn"
         case Phase.PROMOTING:
-            return "the promotion under way"
+            return f"proof of {ward.intent.stage if ward.intent else 'the next stage'}"
         case Phase.RETURNING:
             waiting = ward.returned.waiting_for if ward.returned else ""
             return f"proof of the return {waiting}".strip()
         case Phase.ROLLED_BACK:
-            return "find the cause; two roles: wardshift resume " + ward.ward
+            return f"find the cause; {_two_roles(standing, ward.resume_roles, ward.ward)}"
         case Phase.ACCEPTED:
             return "nothing; it is still watched"
-        case Phase.AT_STAGE:
-            return ward.held or ", ".join(ward.closed_gates) or "nothing stands in the way"
+        case Phase.WAITING | Phase.AT_STAGE:
+            return _blocked(ward) or _gate_in_the_way(standing, ward)
+
+
+def frozen(standing: Standing) -> str | None:
+    """Why nothing moves forward in the programme and what ends that; None when it moves."""
+    freeze = standing.state.freeze
+    if freeze is None:
+        return None
+    agreed = _two_roles(standing, freeze.agreed, "--programme")
+    return f"FROZEN: {freeze.ward} was returned ({freeze.reason}); {agreed}"
 
 
 def local(standing: Standing, at: datetime | None) -> str:
@@ -153,29 +216,62 @@ def open_gate(answer: GateAnswer) -> bool:
     return isinstance(answer, Open)
 
 
-def _with(state: ProgrammeState, draft: Draft, seen: set[str]) -> ProgrammeState:
-    return state if draft.id in seen else apply(state, draft)
+def _with_journals(site: Site, entries: tuple[Entry, ...], *, problem: str | None) -> Record:
+    from orchestrator.ledger import pending_in
+
+    seen = {entry.draft.id for entry in entries}
+    pending = tuple(draft for draft in pending_in(site.journal_dir) if draft.id not in seen)
+    state = fold(entries)
+    for draft in pending:
+        state = apply(state, draft)
+    return Record(entries=entries, pending=pending, state=state, problem=problem)
 
 
-def _routes(installation: Installation) -> dict[WardId, Route] | None:
+def _facts(standing: Standing, ward: WardState, stage: Stage, life: Life) -> GateFacts:
+    return GateFacts(
+        plan=standing.installation.plan,
+        plan_hash=standing.installation.plan_hash,
+        programme=standing.state,
+        ward=ward,
+        stage=stage,
+        life=life,
+        legacy=_legacy(standing.installation, ward),
+        now=standing.installation.clock.now(),
+    )
+
+
+def _legacy(installation: Installation, ward: WardState) -> Level | None:
+    names = {signal.name for signal in installation.plan.signals_for(Purpose.LEGACY_READY)}
+    levels = [one.verdict.level for one in ward.verdicts if one.verdict.signal in names]
+    return worst(levels) if levels else None
+
+
+def _blocked(ward: WardState) -> str:
+    blocked = ward.blocked
+    return "" if blocked is None else f"LEGACY IS NOT READY: {blocked.downtime_procedure}"
+
+
+def _gate_in_the_way(standing: Standing, ward: WardState) -> str:
+    closed = list(not_open(gates(standing, ward, life_on_record(ward))))
+    if not closed:
+        return "nothing stands in the way"
+    more = f" (and {len(closed) - 1} more)" if len(closed) > 1 else ""
+    return f"{closed[0].evidence}: {closed[0].todo}{more}"
+
+
+def _two_roles(standing: Standing, agreed: frozenset[str], what: str) -> str:
+    asked = standing.installation.plan.policy.resume_roles
+    left = ", ".join(role for role in asked if role not in agreed)
+    return f"{'one more' if agreed else 'two'} of {left}: wardshift resume {what}"
+
+
+def routes_now(installation: Installation) -> dict[WardId, Route] | None:
+    """Every ward's route; None while the gateway does not answer."""
     try:
-        return {one.route.ward: one.route for one in installation.routes.all()}
+        observed: tuple[ObservedRoute, ...] = installation.routes.all()
     except Unavailable:
         return None
-
-
-def _life(installation: Installation) -> Life:
-    """Whether the signs of life move while we look; a short look that sees none says None."""
-    book = LeaseBook(installation.clock)
-    deadline_s = installation.clock.monotonic() + LOOK_S
-    try:
-        book.see(installation.leases.all())
-        while installation.clock.monotonic() < deadline_s and not _both(book):
-            installation.clock.sleep(0.1)
-            book.see(installation.leases.all())
-    except Unavailable:
-        return Life(sentinel=None, guard=None)
-    return Life(sentinel=_seen(book, SENTINEL), guard=_seen(book, GUARD))
+    return {one.route.ward: one.route for one in observed}
 
 
 def _seen(book: LeaseBook, name: str) -> bool | None:

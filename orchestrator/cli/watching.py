@@ -9,14 +9,24 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from orchestrator import logs
+from orchestrator.adapters.processes import free_port, is_taken
 from orchestrator.ports import Clock
+
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Installation
+    from orchestrator.cli.standing import Standing
+    from orchestrator.service.follow import Follower
+    from orchestrator.service.sentinel import Sentinel
+    from orchestrator.web.pages import Health
 
 log = structlog.get_logger()
 LOOKS_A_LEASE = 8
@@ -28,48 +38,40 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
 
     Example: wardshift sentinel --home /var/lib/wardshift
 
-    Parameters
-    ----------
-    home: Home folder with site.env (or WARDSHIFT_HOME).
-    plan: Programme file, instead of the site's.
-    port: Where /healthz and /metrics listen; 0 chooses a free one.
+    Args:
+        home: Home folder with site.env (or WARDSHIFT_HOME).
+        plan: Programme file, instead of the site's.
+        port: Where /healthz and /metrics listen; else the site's; 0 chooses a free one.
     """
     from orchestrator.adapters.metrics import SentinelMetrics
-    from orchestrator.adapters.processes import free_port
     from orchestrator.bootstrap import code_version, install
-    from orchestrator.service.sentinel import Sentinel
-    from orchestrator.web.health import Health, app, serve
+    from orchestrator.cli.board import board
+    from orchestrator.web.gauges import PageGauges
+    from orchestrator.web.pages import Pages, app, serve
 
     logs.configure("sentinel")
     installation = install(home, plan)
     metrics = SentinelMetrics(version=code_version(), plan_hash=installation.plan_hash)
-    one, follower = installation.sentinel(metrics)
+    one, follower = installation.sentinel(PageGauges(metrics))
     one.watch.hands.scribe.listen(metrics.noted)
-    wanted = port or installation.site.sentinel_port
-    address = wanted or free_port()
-
-    def health(of: Sentinel = one) -> Health:
-        age_s = of.tick_age_s()
-        fresh = age_s is not None and age_s <= of.lease_s
-        return Health(
-            healthy=fresh if of.is_active else of.stands_by(),
-            active=of.is_active,
-            tick_age_s=age_s,
-            ledger_age_s=follower.age_s(),
-            ledger_pending=follower.pending(),
-            ledger_corrupt=None if follower.corrupt is None else str(follower.corrupt),
-        )
-
-    serve(app(health, metrics.page), address)
-    _announce(installation.site.home, "sentinel", address)
-    follower.start()
+    address = _port(port or installation.site.sentinel_port)
+    pages = Pages(
+        health=lambda: health(one, follower),
+        metrics=metrics.page,
+        board=lambda: board(seen(installation, follower), seen_by=f"sentinel {os.getpid()}"),
+        ward=lambda ward: _ward_page(installation, one, follower, ward),
+        ledger_age_s=follower.age_s,
+    )
+    serve(app(pages), address)
 
     def turn() -> None:
         one.step()
         metrics.pending(follower.pending())
 
-    _loop(turn, every_s=installation.plan.policy.tick_s, clock=installation.clock)
-    follower.stop()
+    with announced(installation.site.home, "sentinel", address):
+        follower.start()
+        keep_on(turn, every_s=installation.plan.policy.tick_s, clock=installation.clock)
+        follower.stop()
     return 0
 
 
@@ -78,10 +80,9 @@ def guard(*, home: Path | None = None, lease_s: float = 5.0) -> int:
 
     Example: wardshift guard --home /var/lib/wardshift --lease-s 15
 
-    Parameters
-    ----------
-    home: Home folder with site.env (or WARDSHIFT_HOME).
-    lease_s: How long a missing lease is waited for; a lease that is there says its own duration.
+    Args:
+        home: Home folder with site.env (or WARDSHIFT_HOME).
+        lease_s: How long a missing lease is waited for; a lease that is there says its own.
     """
     from orchestrator.adapters.clock import clock_from
     from orchestrator.bootstrap import guard_of, read_site
@@ -89,13 +90,53 @@ def guard(*, home: Path | None = None, lease_s: float = 5.0) -> int:
     logs.configure("guard")
     site = read_site(home)
     one = guard_of(site, lease_s=lease_s)
-    _announce(site.home, "guard", None)
     every_s = min(SLOWEST_LOOK_S, lease_s / LOOKS_A_LEASE)
-    _loop(one.step, every_s=every_s, clock=clock_from(site.clock_file))
+    with announced(site.home, "guard", None):
+        keep_on(one.step, every_s=every_s, clock=clock_from(site.clock_file))
     return 0
 
 
-def _loop(turn: Callable[[], None], *, every_s: float, clock: Clock) -> None:
+def health(one: "Sentinel", follower: "Follower") -> "Health":
+    """What a sentinel says of itself: active with a fresh tick, or standing by for a living one."""
+    from orchestrator.web.pages import Health
+
+    age_s = one.tick_age_s()
+    is_fresh = age_s is not None and age_s <= one.lease_s
+    return Health(
+        healthy=is_fresh if one.is_active else one.stands_by(),
+        active=one.is_active,
+        tick_age_s=age_s,
+        ledger_age_s=follower.age_s(),
+        ledger_pending=follower.pending(),
+        ledger_corrupt=None if follower.corrupt is None else str(follower.corrupt),
+    )
+
+
+def seen(installation: "Installation", follower: "Follower") -> "Standing":
+    """The programme as a sentinel sees it, with the routes as they are now."""
+    from orchestrator.cli.standing import Record, Standing, routes_now
+
+    record = Record(entries=(), pending=(), state=follower.state())
+    return Standing(installation=installation, record=record, routes=routes_now(installation))
+
+
+def _ward_page(
+    installation: "Installation", one: "Sentinel", follower: "Follower", ward: str
+) -> dict[str, Any] | None:
+    """A ward's page; None for a ward that the plan does not know."""
+    from orchestrator.cli.board import ward_page
+    from orchestrator.core.gates.rules import Life
+    from orchestrator.service.leases import GUARD
+
+    known = next((each.id for each in installation.plan.wards if each.id == ward), None)
+    if known is None:
+        return None
+    life = Life(sentinel=health(one, follower).healthy, guard=one.book.is_alive(GUARD))
+    name = f"sentinel {os.getpid()}"
+    return ward_page(seen(installation, follower), known, life, seen_by=name)
+
+
+def keep_on(turn: Callable[[], None], *, every_s: float, clock: Clock) -> None:
     """Turn after turn on the monotonic clock until SIGTERM or SIGINT."""
     stop = threading.Event()
 
@@ -113,22 +154,28 @@ def _loop(turn: Callable[[], None], *, every_s: float, clock: Clock) -> None:
             log.exception("turn.stumbled")
         due_s = max(due_s + every_s, clock.monotonic())
         stop.wait(due_s - clock.monotonic())
+    log.info("process.stopped")
 
 
-def _announce(home: Path, name: str, port: int | None) -> None:
-    folder = home / "run"
-    folder.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def announced(home: Path, name: str, port: int | None) -> Iterator[None]:
+    """Say in home/run where this process is to be found, as long as it runs."""
     address = None if port is None else f"http://127.0.0.1:{port}"
-    text = json.dumps({"pid": os.getpid(), "address": address})
-    (folder / f"{name}-{os.getpid()}.json").write_text(text, encoding="utf-8")
+    file = home / "run" / f"{name}-{os.getpid()}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"pid": os.getpid(), "address": address}), encoding="utf-8")
     log.info("process.started", address=address)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
 
 
-if __name__ == "__main__":
-    import sys
-    verb, *rest = sys.argv[1:]
-    options = dict(zip((name.lstrip("-").replace("-", "_") for name in rest[::2]), rest[1::2]))
-    options["home"] = Path(options["home"])
-    if "port" in options: options["port"] = int(options["port"])
-    if "lease_s" in options: options["lease_s"] = float(options["lease_s"])
-    sys.exit({"sentinel": sentinel, "guard": guard}[verb](**options))
+def _port(wanted: int) -> int:
+    """The port to listen on: watching goes on although somebody else has the one that was meant."""
+    if not wanted:
+        return free_port()
+    if is_taken(wanted):
+        log.warning("port.taken", port=wanted)
+        return free_port()
+    return wanted

@@ -1,14 +1,27 @@
-"""Verbs by which people steer: run, approve, hold, resume. Rollback is in `back`."""
+"""Verbs by which people steer: run, approve, hold, resume. Rollback is in `back`.
 
+Each shows the ward, says the exact change, asks, writes on the state that was shown, and shows
+the ward again. None of them works on a copy of the record, and rollback needs none of them.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.cli.look import show
-from orchestrator.cli.output import confirm, say
-from orchestrator.cli.standing import person, stand, ward_of
+from orchestrator import logs
+from orchestrator.bootstrap import Installation, install
+from orchestrator.cli.board import ward_row
+from orchestrator.cli.output import Format, confirm, say, show_json, show_table
+from orchestrator.cli.standing import Standing, frozen, person, stand, stand_in, ward_of
+from orchestrator.core.event import Entry
 from orchestrator.core.ids import Role, StageName
+from orchestrator.core.plan import Plan
 from orchestrator.core.problems import nearest
-from orchestrator.errors import ConfigError, Refused
+from orchestrator.core.state import Phase, WardState
+from orchestrator.errors import ConfigError, Conflict, Refused, Unavailable
+from orchestrator.service.desk import Desk
 from wards.model import WardId
+
+NOBODY = "operations"  # in whose name a verb speaks that asks for no special role
 
 
 def run(
@@ -16,35 +29,38 @@ def run(
     /,
     *,
     home: Path | None = None,
-    role: str = "operations",
+    role: str = NOBODY,
     yes: bool = False,
 ) -> int:
     """Start the programme of a plan. The worker then moves the first ward as gates open.
 
+    Starting it again under the same plan changes nothing.
+
     Example: wardshift run plan.yaml
 
-    Parameters
-    ----------
-    plan: Programme file; the site's when it is left out.
-    home: Home folder (or WARDSHIFT_HOME).
-    role: In which role you act.
-    yes: Do not ask; starting twice under the same plan is no harm.
+    Args:
+        plan: Programme file; the site's when it is left out.
+        home: Home folder (or WARDSHIFT_HOME).
+        role: In which role you act.
+        yes: Do not ask; starting twice under the same plan is no harm.
     """
-    from orchestrator.bootstrap import install
-    from orchestrator.ledger import migrate
+    from orchestrator.cli.schema import ready_ledger
 
+    logs.configure("wardshift", level="WARNING")
     installation = install(home, plan)
+    if plan is not None and installation.site.plan is not None:
+        _check_site_plan(installation.site.plan, plan, installation.plan_hash)
     one = installation.plan
-    beds = sum(ward.beds for ward in one.wards)
-    what = (
-        f"Starts programme {one.name} under plan {installation.plan_hash[:12]}: "
-        f"{len(one.wards)} wards with {beds} beds, {len(one.stages)} stages, in this order: "
-        f"{', '.join(ward.id for ward in one.wards)}. No slice moves before its gates are open."
+    confirm(
+        announcement(one, installation.plan_hash),
+        one.name,
+        yes=yes,
+        expect_seq=None,
+        needs_seq=False,
     )
-    confirm(what, one.name, yes=yes, expect_seq=None, needs_seq=False)
-    migrate(installation.site.ledger)
+    ready_ledger(installation.site)
     state = installation.desk(person(role)).start()
-    say(f"Programme {one.name} is started (event {state.head}). Look: wardshift list")
+    print(f"Programme {one.name} is started (event {state.head}). Look: wardshift list")
     return 0
 
 
@@ -55,40 +71,45 @@ def approve(
     *,
     role: str,
     comment: str = "",
+    withdraw: bool = False,
     home: Path | None = None,
     yes: bool = False,
     expect_seq: int | None = None,
+    format: Format = Format.TABLE,  # noqa: A002
 ) -> int:
     """Give one role's yes for a ward to enter a stage.
 
     Example: wardshift approve medicine-52 notes --role clinical_safety_officer
 
-    Parameters
-    ----------
-    ward: The ward's id.
-    stage: The stage to be entered.
-    role: One of the roles that the stage asks.
-    comment: Kept in the ledger.
-    home: Home folder (or WARDSHIFT_HOME).
-    yes: Do not ask (needs --expect-seq).
-    expect_seq: The seq that `show` printed; anything newer is refused.
+    Args:
+        ward: The ward's id.
+        stage: The stage to be entered.
+        role: One of the roles that the stage asks.
+        comment: Kept in the ledger.
+        withdraw: Take the yes back. It closes the gate; it does not bring a ward back.
+        home: Home folder (or WARDSHIFT_HOME).
+        yes: Do not ask (needs --expect-seq).
+        expect_seq: The seq that `show` printed; anything newer is refused.
+        format: table or json.
     """
     standing = stand(home)
     mine = ward_of(standing, ward)
     plan = standing.installation.plan
     names = [one.name for one in plan.stages]
     if stage not in names:
-        raise Refused("unknown_stage", f"{stage} is not a stage of this plan; {nearest(stage, names)}")
-    beds = plan.ward(mine.ward).beds
-    slices = ", ".join(plan.stage(StageName(stage)).candidate) or "none"
-    what = f"{role} approves that {ward} ({beds} beds) enters {stage}; in the candidate: {slices}."
-    confirm(what, ward, yes=yes, expect_seq=expect_seq, needs_seq=True)
-    desk = standing.installation.desk(person(role))
-    written = desk.approve(
-        mine.ward, StageName(stage), Role(role), comment=comment, expect_seq=expect_seq
-    )
-    say("Approved." if written else "It was approved in this role already; nothing changed.")
-    return show(ward, home=home)
+        close = nearest(stage, names)
+        raise Refused("unknown_stage", f"{stage} is not a stage of this plan; {close}")
+    entered, who = StageName(stage), Role(role)
+    slices = ", ".join(plan.stage(entered).candidate) or "none"
+    word = "takes back its approval" if withdraw else "approves"
+    what = f"{role} {word} that {_beds(plan, mine)} enters {stage}; in the candidate: {slices}."
+
+    def say_it(desk: Desk, seq: int) -> tuple[Entry, ...]:
+        if withdraw:
+            return desk.withdraw(mine.ward, entered, who, comment=comment)
+        return desk.approve(mine.ward, entered, who, comment=comment, expect_seq=seq)
+
+    return _change(standing, mine, what, role, say_it, yes=yes, expect_seq=expect_seq, form=format)
 
 
 def hold(
@@ -96,30 +117,38 @@ def hold(
     /,
     *,
     reason: str,
-    role: str = "operations",
+    role: str = NOBODY,
     home: Path | None = None,
     yes: bool = False,
     expect_seq: int | None = None,
+    format: Format = Format.TABLE,  # noqa: A002
 ) -> int:
     """Stop a ward's forward movement. What is exposed stays so, and rollback stays armed.
 
     Example: wardshift hold medicine-52 --reason "short of staff tonight"
 
-    Parameters
-    ----------
-    ward: The ward's id.
-    reason: Kept in the ledger, shown to everybody.
-    role: In which role you act.
-    home: Home folder (or WARDSHIFT_HOME).
-    yes: Do not ask (needs --expect-seq).
-    expect_seq: The seq that `show` printed; anything newer is refused.
+    Args:
+        ward: The ward's id.
+        reason: Kept in the ledger, shown to everybody. No patient's name or number.
+        role: In which role you act.
+        home: Home folder (or WARDSHIFT_HOME).
+        yes: Do not ask (needs --expect-seq).
+        expect_seq: The seq that `show` printed; anything newer is refused.
+        format: table or json.
     """
     standing = stand(home)
     mine = ward_of(standing, ward)
-    what = f"{ward} goes nowhere until the hold is lifted: {reason}."
-    confirm(what, ward, yes=yes, expect_seq=expect_seq, needs_seq=True)
-    standing.installation.desk(person(role)).hold(mine.ward, reason=reason, expect_seq=expect_seq)
-    return show(ward, home=home)
+    beds = _beds(standing.installation.plan, mine)
+    return _change(
+        standing,
+        mine,
+        f"{beds} goes nowhere until the hold is lifted: {reason}.",
+        role,
+        lambda desk, seq: desk.hold(mine.ward, reason=reason, expect_seq=seq),
+        yes=yes,
+        expect_seq=expect_seq,
+        form=format,
+    )
 
 
 def resume(
@@ -127,42 +156,136 @@ def resume(
     /,
     *,
     reason: str,
-    role: str,
+    role: str = NOBODY,
     programme: bool = False,
     home: Path | None = None,
     yes: bool = False,
     expect_seq: int | None = None,
+    format: Format = Format.TABLE,  # noqa: A002
 ) -> int:
     """Lift a hold, or be one of the two roles that agree to go on after a rollback.
 
-    Examples: wardshift resume surgery-31 --role programme_lead --reason "supplier fix verified";
-    wardshift resume --programme --role clinical_safety_officer --reason "cause found"
+    Example: wardshift resume surgery-31 --role programme_lead --reason "supplier fix verified"
 
-    Parameters
-    ----------
-    ward: The ward's id.
-    reason: Kept in the ledger.
-    role: In which role you act; after a rollback one of the plan's resume_roles.
-    programme: The freeze of the programme instead of a ward.
-    home: Home folder (or WARDSHIFT_HOME).
-    yes: Do not ask (needs --expect-seq).
-    expect_seq: The seq that `show` printed; anything newer is refused.
+    Example: wardshift resume --programme --role clinical_safety_officer --reason "cause found"
+
+    Args:
+        ward: The ward's id.
+        reason: Kept in the ledger.
+        role: In which role you act; after a rollback one of the plan's resume_roles.
+        programme: The freeze of the programme instead of a ward.
+        home: Home folder (or WARDSHIFT_HOME).
+        yes: Do not ask (needs --expect-seq).
+        expect_seq: The seq that `show` printed (with --programme: of the returned ward).
+        format: table or json.
     """
     standing = stand(home)
     if programme == (ward is not None):
         raise ConfigError(("give a ward, or --programme, not both",))
-    desk = standing.installation.desk(person(role))
+    mine = _frozen_ward(standing) if ward is None else ward_of(standing, ward)
+    what, say_it = _resumption(standing.installation.plan, mine, Role(role), reason, ward)
+    return _change(
+        standing,
+        mine,
+        what,
+        role,
+        say_it,
+        yes=yes,
+        expect_seq=expect_seq,
+        form=format,
+        typed=standing.installation.plan.name if ward is None else "",
+    )
+
+
+def announcement(plan: Plan, plan_hash: str) -> str:
+    """What starting this programme sets in motion."""
+    beds = sum(ward.beds for ward in plan.wards)
+    wards = "\n".join(f"  {ward.id}: {ward.name}, {ward.beds} beds" for ward in plan.wards)
+    return (
+        f"Starts programme {plan.name} under plan {plan_hash[:12]}: {plan.legacy.product} "
+        f"{plan.legacy.version} -> {plan.candidate.product} {plan.candidate.version}.\n"
+        f"{len(plan.wards)} wards with {beds} beds, in this order:\n{wards}\n"
+        f"Slices: {', '.join(one.name for one in plan.slices)}. "
+        f"Stages: {', '.join(one.name for one in plan.stages)}.\n"
+        "No slice moves before its gates are open."
+    )
+
+
+Words = Callable[[Desk, int], tuple[Entry, ...]]
+
+
+def _resumption(
+    plan: Plan, mine: WardState, role: Role, reason: str, ward: str | None
+) -> tuple[str, Words]:
+    """What resuming means for this ward now, and how it is said at the desk."""
     if ward is None:
-        name = standing.installation.plan.name
-        confirm(f"{role} agrees to end the freeze.", name, yes=yes, expect_seq=None, needs_seq=False)
-        desk.agree_to_resume(None, Role(role), reason=reason)
-        say("Noted. The freeze ends when a second, different role agrees.")
-        return 0
-    mine = ward_of(standing, ward)
-    what = f"{role}: {ward} may go on ({mine.phase}): {reason}."
-    confirm(what, ward, yes=yes, expect_seq=expect_seq, needs_seq=True)
-    if mine.held is not None:
-        desk.lift(WardId(ward), reason=reason, expect_seq=expect_seq)
+        what = f"{role} agrees that the programme goes on although {mine.ward} was returned"
+        return f"{what}: {reason}.", lambda desk, _: desk.agree_to_resume(None, role, reason=reason)
+    if mine.phase is Phase.ROLLED_BACK or mine.held is None:
+        what = f"{role} agrees that {_beds(plan, mine)} begins its ladder again: {reason}."
+        return what, lambda desk, seq: desk.agree_to_resume(
+            mine.ward, role, reason=reason, expect_seq=seq
+        )
+    what = f"{_beds(plan, mine)} may move forward again: {reason}."
+    return what, lambda desk, seq: desk.lift(mine.ward, reason=reason, expect_seq=seq)
+
+
+def _frozen_ward(standing: Standing) -> WardState:
+    freeze = standing.state.freeze
+    if freeze is None:
+        raise Refused("not_frozen", "the programme is not frozen; nothing was changed")
+    return standing.state.ward(freeze.ward)
+
+
+def _change(
+    standing: Standing,
+    mine: WardState,
+    what: str,
+    role: str,
+    say_it: Words,
+    *,
+    yes: bool,
+    expect_seq: int | None,
+    form: Format,
+    typed: str = "",
+) -> int:
+    """Show, ask, write on what was shown, read back, show."""
+    if standing.record.problem is not None:
+        raise Unavailable("ledger", f"{standing.record.problem}; only rollback works without it")
+    if expect_seq is not None and expect_seq != mine.seq:
+        raise Conflict(f"ward {mine.ward}", expected=expect_seq, found=mine.seq)
+    if not yes:
+        say(f"{mine.ward} is {mine.phase} at {mine.stage or 'no stage yet'}, seq {mine.seq}.")
+    confirm(what, typed or mine.ward, yes=yes, expect_seq=expect_seq, needs_seq=True)
+    written = say_it(standing.installation.desk(person(role)), mine.seq)
+    if not written:
+        say("It was said before; nothing was changed.")
+    _show_again(standing.installation, mine.ward, form, written=len(written))
+    return 0
+
+
+def _show_again(installation: Installation, ward: WardId, form: Format, *, written: int) -> None:
+    standing = stand_in(installation)
+    row = ward_row(standing, standing.state.ward(ward))
+    if form is Format.JSON:
+        show_json({**row, "frozen": frozen(standing), "written": written})
     else:
-        desk.agree_to_resume(WardId(ward), Role(role), reason=reason, expect_seq=expect_seq)
-    return show(ward, home=home)
+        show_table(frozen(standing) or "", list(row), [list(row.values())])
+
+
+def _beds(plan: Plan, mine: WardState) -> str:
+    return f"{mine.ward} ({plan.ward(WardId(mine.ward)).beds} beds)"
+
+
+def _check_site_plan(named: Path, given: Path, plan_hash: str) -> None:
+    """The other processes go by the site's plan: under another one nothing would move."""
+    if named.resolve() == given.resolve():
+        return
+    from orchestrator.adapters.planfile import load_plan
+
+    if load_plan(named).hash != plan_hash:
+        problem = (
+            f"{given}: this is not the plan that the site names ({named}) and its sentinel works "
+            "by; set WARDSHIFT_PLAN in site.env, or leave the plan out"
+        )
+        raise ConfigError((problem,))

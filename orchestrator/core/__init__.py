@@ -1,4 +1,4 @@
 """The pure core: no clock, no I/O, no logging.
 
-It reads as the pipeline: plan -> reading -> verdict -> gates -> state -> decision -> route -> event.
+It reads as the pipeline: plan -> reading -> verdict -> gates -> state -> decision -> route.
 """

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from types import MappingProxyType
 
-from wards.shifts import Shift
-
 from orchestrator.core.ids import SignalName
 from orchestrator.core.reading import Reading, Value
+from wards.shifts import Shift
 
 LEAST_SAMPLES = 5  # fewer than this cannot show a median's own spread
 KEPT_SAMPLES = 10_000  # a 10-hour shift at a 5 s tick gives 7,200

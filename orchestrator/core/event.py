@@ -10,11 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from wards.model import WardId
-from wards.shifts import ShiftKind
-
 from orchestrator.core.ids import ActorKind, Role, SignalName, StageName
 from orchestrator.core.verdict import Code, Level
+from wards.model import WardId
+from wards.shifts import ShiftKind
 
 
 class Trigger(StrEnum):
@@ -275,7 +274,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A draft in its place: `seq` counts from 1 without gaps; `hash` covers all of it and `prev_hash`."""
+    """A draft in its place: `seq` counts from 1 without gaps; `hash` covers it and `prev_hash`."""
 
     seq: int
     draft: Draft

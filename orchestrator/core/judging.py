@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from wards.shifts import incoming
-
 from orchestrator.core.event import VerdictChanged
 from orchestrator.core.ids import SignalName
 from orchestrator.core.plan import Plan, Signal
@@ -17,6 +15,7 @@ from orchestrator.core.state import WardState
 from orchestrator.core.threshold import BaselineRatio
 from orchestrator.core.verdict import Memory, Reference, Verdict, judge
 from orchestrator.core.view import WardView, judged_signals
+from wards.shifts import incoming
 
 Memories = Mapping[SignalName, Memory]
 

@@ -12,9 +12,6 @@ from enum import StrEnum
 from typing import TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
-from wards.model import Hospital, Ward, WardId
-from wards.windows import WindowPolicy
-
 from orchestrator.core.ids import (
     ProviderName,
     Role,
@@ -24,6 +21,8 @@ from orchestrator.core.ids import (
     StageName,
 )
 from orchestrator.core.threshold import Threshold
+from wards.model import Hospital, Ward, WardId
+from wards.windows import WindowPolicy
 
 _T = TypeVar("_T")
 
@@ -58,7 +57,7 @@ class Soak:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One step of the ladder. `candidate` slices are worked in the candidate; `mirrored`
-    slices stay on legacy while the candidate is fed copies of reads. The last stage is acceptance."""
+    slices stay on legacy while the candidate is fed copies of reads. The last is acceptance."""
 
     name: StageName
     title: str

@@ -6,6 +6,7 @@ under the new plan. When in doubt it is called looser: a person then looks.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from typing import cast
 
 from orchestrator.core.plan import Plan, Purpose
 from orchestrator.core.threshold import Direction
@@ -47,10 +48,16 @@ def _walk(where: str, before: object, after: object) -> Iterator[Change]:
                 yield from _limit(f"{where}.{item.name}", old, new, before)
             else:
                 yield from _walk(f"{where}.{item.name}", old, new)
-    elif isinstance(before, tuple) and isinstance(after, tuple) and _named(before, after):
-        yield from _members(where, _by_name(before), _by_name(after))
+        return
+    old_items, new_items = _items(before), _items(after)
+    if old_items is not None and new_items is not None and _named(old_items, new_items):
+        yield from _members(where, _by_name(old_items), _by_name(new_items))
     else:
         yield _change(where, before, after)
+
+
+def _items(value: object) -> tuple[object, ...] | None:
+    return cast("tuple[object, ...]", value) if isinstance(value, tuple) else None
 
 
 def _named(before: tuple[object, ...], after: tuple[object, ...]) -> bool:
@@ -101,8 +108,9 @@ def _is_looser(field: str, before: object, after: object) -> bool:
     if isinstance(before, int | float) and isinstance(after, int | float):
         sign = LOOSER_WHEN.get(field)
         return sign is None or (after - before) * sign > 0
-    if isinstance(before, tuple) and isinstance(after, tuple) and field in KEEPERS:
-        return bool(set(map(str, before)) - set(map(str, after)))
+    old_items, new_items = _items(before), _items(after)
+    if old_items is not None and new_items is not None and field in KEEPERS:
+        return bool(set(map(str, old_items)) - set(map(str, new_items)))
     if field == "purpose":
         return after is not Purpose.SAFETY
     return True

@@ -15,8 +15,8 @@ from itertools import pairwise
 from orchestrator.core.budget import budgets, lease_need_s
 from orchestrator.core.plan import (
     Plan,
-    PromQuery,
     ProbeQuery,
+    PromQuery,
     ProviderKind,
     Purpose,
     ScrapeQuery,
@@ -136,7 +136,7 @@ def _asks(plan: Plan, signal: Signal, at: Place) -> Iterator[Problem]:
     for provider in plan.providers:
         if provider.name != signal.provider:
             continue
-        if not isinstance(signal.query, QUERY_OF[provider.kind]):
+        if type(signal.query) is not QUERY_OF[provider.kind]:
             yield Problem(
                 where=(*at, "provider"),
                 what=f"{provider.name} is a {provider.kind} and cannot answer this question",

@@ -7,10 +7,9 @@ carries an epoch greater than any before it. Source: design section 7, rule 4.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wards.model import WardId
-
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.plan import Plan, Slice, Stage
+from wards.model import WardId
 
 RETURN_MARK = "rollback: "  # how the reason on a route begins when the route is a return
 

@@ -6,10 +6,9 @@ Source: design section 5, "nine whole shifts, at least two nights and one weeken
 from dataclasses import dataclass
 from datetime import datetime
 
-from wards.shifts import Shift, ShiftKind, whole_shifts
-
 from orchestrator.core.plan import Plan, Soak
 from orchestrator.core.state import Blemish, WardState
+from wards.shifts import Shift, ShiftKind, whole_shifts
 
 SATURDAY = 5
 

@@ -13,9 +13,6 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from wards.model import WardId
-from wards.shifts import ShiftKind
-
 from orchestrator.core.event import (
     ApprovalGiven,
     ApprovalWithdrawn,
@@ -44,6 +41,8 @@ from orchestrator.core.event import (
 )
 from orchestrator.core.ids import Role, SignalName, StageName
 from orchestrator.core.verdict import Level
+from wards.model import WardId
+from wards.shifts import ShiftKind
 
 NEEDED_ROLES = 2  # design rule 9: an override needs two different named roles
 

@@ -177,7 +177,7 @@ def _occurred(signal: Signal, reading: Value) -> bool:
 
 
 def _unsettled(threshold: Threshold, number: float, reference: Reference) -> float:
-    """Occurrences that nobody has dealt with; a counter that fell was reset, so all of it is new."""
+    """Occurrences that nobody has dealt with; a counter that fell was reset: all of it is new."""
     if not isinstance(threshold, Tripwire) or number < reference.settled_occurrences:
         return number
     return number - reference.settled_occurrences

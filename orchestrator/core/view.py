@@ -8,14 +8,13 @@ Source: design section 4, "the state of a ward is the fold of the ledger".
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wards.model import WardId
-
 from orchestrator.core.event import Cause, Trigger
 from orchestrator.core.ids import ActorKind, SliceName
 from orchestrator.core.plan import Plan, Purpose, Signal, Stage
 from orchestrator.core.route import Route, exposed_slices, is_return
 from orchestrator.core.state import Phase, WardState
 from orchestrator.core.threshold import BaselineRatio
+from wards.model import WardId
 
 ON_THE_WAY = (Phase.AT_STAGE, Phase.PROMOTING, Phase.RETURNING, Phase.ACCEPTED)
 

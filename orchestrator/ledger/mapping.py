@@ -16,7 +16,6 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-
 from orchestrator.core.event import Actor, Draft, Entry, Happening
 from orchestrator.core.ids import ActorKind
 from orchestrator.errors import Corrupt
@@ -32,11 +31,13 @@ def _kind_of(happening: type) -> str:
 
 
 KINDS: Mapping[str, type] = MappingProxyType({_kind_of(one): one for one in get_args(Happening)})
-_ADAPTERS = {kind: TypeAdapter(one) for kind, one in KINDS.items()}
+_ADAPTERS: Mapping[str, TypeAdapter[Any]] = MappingProxyType(
+    {kind: TypeAdapter(one) for kind, one in KINDS.items()}
+)
 
 
 def body_of(happening: Happening) -> str:
-    """The happening's fields as canonical JSON. Raises: ValueError for a number that is not finite."""
+    """The happening's fields as canonical JSON. Raises: ValueError for what is not finite."""
     adapter = _ADAPTERS[_kind_of(type(happening))]
     return _canonical(adapter.dump_python(happening, mode="json"))
 
@@ -48,7 +49,7 @@ def happening_from(kind: str, body: str) -> Happening:
     parsed = _parse(body)
     _check_fields(KINDS[kind], parsed)
     try:
-        happening = _ADAPTERS[kind].validate_python(parsed)
+        happening: Happening = _ADAPTERS[kind].validate_python(parsed)
     except ValidationError as error:
         raise ValueError(f"{kind} does not read: {error.error_count()} wrong fields") from error
     if body_of(happening) != body:

@@ -75,9 +75,7 @@ class SqlLedger:
         """The anchor's sequence and hash. Raises: Unavailable, Corrupt."""
         return self._run(_anchor)
 
-    def _entries(
-        self, connection: Connection, after: int, limit: int | None
-    ) -> tuple[Entry, ...]:
+    def _entries(self, connection: Connection, after: int, limit: int | None) -> tuple[Entry, ...]:
         rows = _rows(connection, after, limit)
         prev = self._hash_at(connection, after)
         found: list[Entry] = []
@@ -126,7 +124,7 @@ class SqlLedger:
             raise ConfigError(
                 (
                     f"ledger {self._engine.url}: its schema is {found or 'empty'}, this version "
-                    f"needs {HEAD_REVISION}; `wardshift up` and `wardshift run` bring it up to date",
+                    f"needs {HEAD_REVISION}; `wardshift run` brings it up to date",
                 )
             )
         connection.rollback()
@@ -200,5 +198,3 @@ def _entry(
 def _sentence(error: DBAPIError) -> str:
     first = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer"
     return f"the database does not answer ({first}); nothing was changed"
-
-

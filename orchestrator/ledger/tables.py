@@ -9,7 +9,7 @@ HASH_LENGTH = 64
 class EventRow(SQLModel, table=True):
     """One event in its place. Never updated, never deleted; the database refuses both."""
 
-    __tablename__ = "event"
+    __tablename__ = "event"  # pyright: ignore[reportAssignmentType]
     __table_args__ = (
         CheckConstraint("seq >= 1", name="event_seq_from_one"),
         CheckConstraint("length(kind) > 0 AND length(id) > 0", name="event_names"),
@@ -36,7 +36,7 @@ class EventRow(SQLModel, table=True):
 class AnchorRow(SQLModel, table=True):
     """The end of the chain, kept beside it: a tail that is cut off is missed here."""
 
-    __tablename__ = "anchor"
+    __tablename__ = "anchor"  # pyright: ignore[reportAssignmentType]
     __table_args__ = (CheckConstraint("id = 1", name="anchor_is_one"),)
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})

@@ -80,7 +80,7 @@ def cause(item: Cause) -> str:
     return f"{TRIGGERS[item.trigger]}: {item.reason}"
 
 
-def sentence(happening: Happening) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a happening
+def sentence(happening: Happening) -> str:
     """What happened."""
     match happening:
         case ProgrammeStarted(wards=wards):

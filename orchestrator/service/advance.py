@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
-from wards.model import WardId
 
 from orchestrator.core.decision import (
     Advance,
@@ -49,6 +48,7 @@ from orchestrator.service.leases import GUARD, SENTINEL, LeaseBook, ward_lease
 from orchestrator.service.record import Book
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.switch import NotYet, Proof, prove
+from wards.model import WardId
 
 log = structlog.get_logger()
 LOST_RACES = 5  # each is decided anew on what the others wrote

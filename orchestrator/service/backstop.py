@@ -53,8 +53,9 @@ class Patience:
 
 @dataclass(slots=True)
 class Returner:
-    """Returns wards again and again until they are back, counting what it did itself before
-    the ledger shows it. For one thread at a time.
+    """Returns wards again and again until they are back. For one thread at a time.
+
+    What it did itself counts before the ledger shows it.
     """
 
     hands: Hands

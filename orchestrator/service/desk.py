@@ -84,9 +84,7 @@ class Desk:
     ) -> tuple[Entry, ...]:
         """A role's no. It closes the gate; it does not bring a ward back: that is a rollback."""
         self._check_role(role, self.plan.stage(stage).approvals, f"to enter {stage}")
-        return self._say(
-            ward, lambda _: ApprovalWithdrawn(stage=stage, role=role, comment=comment)
-        )
+        return self._say(ward, lambda _: ApprovalWithdrawn(stage=stage, role=role, comment=comment))
 
     def hold(
         self, ward: WardId, *, reason: str, expect_seq: int | None = None
@@ -141,7 +139,7 @@ class Desk:
     def _say(
         self, ward: WardId | None, words: Callable[[ProgrammeState], Happening | None]
     ) -> tuple[Entry, ...]:
-        """Decide on the newest state, again after every lost race; nothing said is nothing written."""
+        """Decide on the newest state, again after every lost race."""
         lost: Conflict | None = None
         for _ in range(LOST_RACES):
             happening = words(self.book.read())

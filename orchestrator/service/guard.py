@@ -11,7 +11,6 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 import structlog
-from wards.model import WardId
 
 from orchestrator.core.event import Cause, Trigger
 from orchestrator.core.plan import GuardAction
@@ -29,6 +28,7 @@ from orchestrator.service.leases import (
     ward_lease,
 )
 from orchestrator.service.rollback import Hands, RollbackReport, roll_back
+from wards.model import WardId
 
 log = structlog.get_logger()
 
@@ -119,7 +119,7 @@ class Guard:
                 code="lease_lapsed",
                 message=f"Nobody watches {route.ward} any more, and it is on the candidate. "
                 "By the ward's policy, or because legacy was not ready, nothing was switched.",
-                next_action=f"Start a sentinel, or return the ward: wardshift rollback {route.ward}",
+                next_action=f"Start a sentinel, or: wardshift rollback {route.ward}",
             )
         )
 

@@ -8,10 +8,9 @@ Source: design rule 7; peers' wall-clock leases as the warning.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from wards.model import WardId
-
 from orchestrator.errors import Conflict, Indeterminate
 from orchestrator.ports import Clock, LeaseRecord, Leases
+from wards.model import WardId
 
 SENTINEL = "sentinel"
 GUARD = "guard"

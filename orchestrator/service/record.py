@@ -31,5 +31,5 @@ class Book:
         return self._ledger.append(drafts, expected_seq=self._state.head)
 
     def tell(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
-        """Append what has happened, wherever the ledger stands. Raises: Unavailable, Indeterminate."""
+        """Append what has happened, whatever the head. Raises: Unavailable, Indeterminate."""
         return self._ledger.append(drafts)

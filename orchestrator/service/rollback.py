@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
-from wards.model import WardId
 
 from orchestrator.core.event import (
     Cause,
@@ -35,6 +34,7 @@ from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, Prober, Routes
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.switch import NotYet, Proof, prove
+from wards.model import WardId
 
 log = structlog.get_logger()
 DRAIN_PATIENCE_S = 5.0  # longer than a screen takes to load, shorter than a stream lives

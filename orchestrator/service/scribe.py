@@ -10,11 +10,11 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import structlog
-from wards.model import WardId
 
 from orchestrator.core.event import Actor, Draft, Happening
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Clock, Journal
+from wards.model import WardId
 
 log = structlog.get_logger()
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
-from wards.model import WardId
 
 from orchestrator.core.state import ProgrammeState
 from orchestrator.errors import Unavailable
@@ -25,6 +24,7 @@ from orchestrator.service.leases import (
     ward_lease,
 )
 from orchestrator.service.watch import TickReport, Watch
+from wards.model import WardId
 
 log = structlog.get_logger()
 RENEWALS_A_LEASE = 4  # a renewal may be lost three times before anybody else acts

@@ -8,12 +8,11 @@ Source: design rule 6 and section 7.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wards.model import WardId
-
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.plan import ProofPolicy
 from orchestrator.core.route import Route
 from orchestrator.ports import Clock, ProbeAnswer, Prober
+from wards.model import WardId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

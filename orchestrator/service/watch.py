@@ -12,8 +12,6 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
-from wards.model import WardId
-from wards.shifts import incoming
 
 from orchestrator.core.baseline import Sampling, sample
 from orchestrator.core.decision import (
@@ -50,6 +48,8 @@ from orchestrator.core.view import (
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Notifier, Page, Readings
 from orchestrator.service.rollback import Hands, RollbackReport, roll_back
+from wards.model import WardId
+from wards.shifts import incoming
 
 log = structlog.get_logger()
 

@@ -33,7 +33,9 @@ CAUSE = Cause(trigger=Trigger.PERSON, reason="asked")
 
 def verdict(name, level, *, blind_for_s=0.0):
     code = Code.OCCURRED if level is Level.BREACH else Code.WITHIN
-    return Verdict(signal=name, level=level, code=code, value=3.0, limit=2.0, blind_for_s=blind_for_s)
+    return Verdict(
+        signal=name, level=level, code=code, value=3.0, limit=2.0, blind_for_s=blind_for_s
+    )
 
 
 FINE = (verdict(SLOW, Level.PASS), verdict(LEGACY_UP, Level.PASS))
@@ -142,7 +144,8 @@ def test_more_harm_never_gives_more_exposure(phase, one, other):
     ranks = []
     for chosen in (one, worse):
         safety = tuple(
-            verdict(name, level, blind_for_s=11.0) for name, level in zip(names, chosen, strict=False)
+            verdict(name, level, blind_for_s=11.0)
+            for name, level in zip(names, chosen, strict=False)
         )
         verdicts = (*safety, verdict(LEGACY_UP, Level.PASS))
         ranks.append(exposure_rank(decide(situation(at(phase), verdicts))))

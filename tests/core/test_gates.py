@@ -33,9 +33,7 @@ def programme(*wards):
 
 def shadow_ward(name=FIRST, **details):
     ward = fold(entries(draft(name, seen()))).ward(name)
-    baselines = tuple(
-        Baseline(signal=FAILED_LOGINS, shift=shift, value=0.1) for shift in ShiftKind
-    )
+    baselines = tuple(Baseline(signal=FAILED_LOGINS, shift=shift, value=0.1) for shift in ShiftKind)
     values = {
         "phase": Phase.AT_STAGE,
         "stage": StageName("shadow"),

@@ -114,9 +114,7 @@ def test_blindness_is_timed_from_its_beginning_and_ends_with_sight():
 )
 def test_occurrences_that_people_dealt_with_do_not_trip_again(settled, count, level):
     reference = Reference(settled_occurrences=float(settled))
-    _, verdict = judge(
-        signal(threshold=Tripwire()), Memory(), value(count), reference, at_s=0.0
-    )
+    _, verdict = judge(signal(threshold=Tripwire()), Memory(), value(count), reference, at_s=0.0)
     assert verdict.level is level
 
 

@@ -89,7 +89,9 @@ class Rollout(RuleBasedStateMachine):
         other=st.sampled_from(["sentinels", "guards", "flows", "person", "hold", "lease"]),
     )
     def preempt_flow_soon(self, which, effects, other):
-        self._actor("flows", which).fuse.arm(effects, "preempted", lambda: self._act(other, 1 - which))
+        self._actor("flows", which).fuse.arm(
+            effects, "preempted", lambda: self._act(other, 1 - which)
+        )
 
     @rule(
         which=st.integers(0, 1),
@@ -97,7 +99,9 @@ class Rollout(RuleBasedStateMachine):
         other=st.sampled_from(["sentinels", "guards", "flows", "person"]),
     )
     def preempt_sentinel_soon(self, which, effects, other):
-        self._actor("sentinels", which).fuse.arm(effects, "preempted", lambda: self._act(other, which))
+        self._actor("sentinels", which).fuse.arm(
+            effects, "preempted", lambda: self._act(other, which)
+        )
 
     @rule(side=SIDES, which=st.integers(0, 1))
     def what_was_in_flight_lands(self, side, which):
@@ -155,9 +159,7 @@ class Rollout(RuleBasedStateMachine):
 
     @rule(stuck=st.booleans())
     def gateway_late(self, stuck):
-        self.world.prober.stuck = (
-            self.world.routes.get_quietly(FIRST).route if stuck else None
-        )
+        self.world.prober.stuck = self.world.routes.get_quietly(FIRST).route if stuck else None
 
     @rule(stage=st.sampled_from(["notes", "accepted"]), role=st.sampled_from([CSO, HEAD]))
     def approve(self, stage, role):
@@ -279,5 +281,3 @@ def test_no_interleaving_breaks_the_rules():
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-

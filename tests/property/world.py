@@ -137,7 +137,9 @@ class World:
     """One hospital: the ward, the processes around it, and what is true of them."""
 
     def __init__(self) -> None:
-        self.plan = replace(plan(), signals=tuple(s for s in plan().signals if isinstance(s.threshold, Limit)))
+        self.plan = replace(
+            plan(), signals=tuple(s for s in plan().signals if isinstance(s.threshold, Limit))
+        )
         self.clock = FakeClock()
         self.routes = FakeRoutes(self._first_routes())
         self.leases = FakeLeases()
@@ -151,13 +153,20 @@ class World:
         self.guards = [GuardProcess(self, "g")]
         self.flows = [FlowProcess(self, "f1"), FlowProcess(self, "f2")]
         self.desk = Desk(
-            plan=self.plan, plan_hash="h", book=Book(self.ledger), scribe=self.scribe(ActorKind.PERSON, "cso")
+            plan=self.plan,
+            plan_hash="h",
+            book=Book(self.ledger),
+            scribe=self.scribe(ActorKind.PERSON, "cso"),
         )
 
     def _first_routes(self) -> tuple[Any, ...]:
         return tuple(
             desired_route(
-                self.plan, ward.id, None, epoch=1, annotation=Annotation(who="person:test", why="new")
+                self.plan,
+                ward.id,
+                None,
+                epoch=1,
+                annotation=Annotation(who="person:test", why="new"),
             )
             for ward in self.plan.wards
         )
@@ -370,5 +379,3 @@ def entered_stages(world: World) -> list[str]:
         for entry in world.ledger.kept()
         if isinstance(entry.draft.happening, StageEntered)
     ]
-
-

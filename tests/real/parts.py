@@ -30,7 +30,7 @@ BUILD_LIMIT_S = 1500
 FETCH_LIMIT_S = 600
 
 
-class PartMissing(Exception):  # noqa: N818 - a state of the machine
+class PartMissing(Exception):
     """A real part can be neither found nor built; its text says what to do."""
 
 

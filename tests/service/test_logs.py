@@ -15,7 +15,9 @@ def shaped(date, sign, tail, *, short):
     return f"{text[2:] if short else text}{sign}{tail}"
 
 
-@given(dates, signs, tails, st.booleans(), st.sampled_from(["patient {}", "{}", "[{}] read", "x {}."]))
+@given(
+    dates, signs, tails, st.booleans(), st.sampled_from(["patient {}", "{}", "[{}] read", "x {}."])
+)
 def test_what_looks_like_an_identity_number_does_not_pass(date, sign, tail, short, around):
     number = shaped(date, sign, tail, short=short)
     line = drop_identifiers(None, "info", {"event": "note.read", "detail": around.format(number)})

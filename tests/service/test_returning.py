@@ -192,9 +192,7 @@ def test_the_guard_only_pages_where_the_policy_says_so(world):
     from dataclasses import replace
 
     watch = world.sentinels[0].sentinel.watch
-    watch.plan = replace(
-        world.plan, policy=replace(world.plan.policy, guard=GuardAction.PAGE)
-    )
+    watch.plan = replace(world.plan, policy=replace(world.plan.policy, guard=GuardAction.PAGE))
     tick(world, 4)
     for _ in range(6):
         world.clock.advance(2.0)

@@ -46,14 +46,14 @@ def send_exposure(world):
         sent = []
 
         def leave(*args, **kwargs):
-            sent.append((args, kwargs))  # noqa: B023
+            sent.append((args, kwargs))
             raise SystemExit
 
         routes._port.replace = leave
         try:
             flow.turn()
         except SystemExit:
-            (args, kwargs), = sent
+            ((args, kwargs),) = sent
             routes._port.replace = write
             flow.start()
             return lambda: write(*args, **kwargs), args[0]

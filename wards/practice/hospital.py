@@ -373,7 +373,7 @@ class Hospital:
         except httpx2.HTTPError as error:
             problem = f"{url} does not answer ({type(error).__name__}): is the process up?"
             raise Unavailable("practice", problem) from error
-        if answer.status_code == httpx2.codes.UNPROCESSABLE_ENTITY:
+        if answer.status_code == httpx2.codes.UNPROCESSABLE_CONTENT:
             raise ConfigError(tuple(answer.json()["problems"]))
         if not answer.is_success:
             raise Unavailable("practice", f"{url} answered {answer.status_code}: {answer.text}")

@@ -25,7 +25,7 @@ KEEP_ALIVE_S = 75  # longer than any pool of ours keeps an idle connection
 PR_SET_PDEATHSIG = 1
 
 
-class PortTaken(Exception):  # noqa: N818 - a state of the port, named as one
+class PortTaken(Exception):
     """Somebody else listens there."""
 
 

@@ -151,5 +151,3 @@ class Director:
         if rate != self._rate:
             self.hospital.set_speed(rate)
             self._rate = rate
-
-

@@ -55,7 +55,9 @@ def demo(
     clear(home)
     say(INTRODUCTION)
     plan = Path(str(files("wards") / "data" / "practice.yaml"))
-    everything = start_everything(plan, home, Wishes(practice=True, rate=60.0), _told(clock, began_s))
+    everything = start_everything(
+        plan, home, Wishes(practice=True, rate=60.0), _told(clock, began_s)
+    )
     try:
         ended, result = _play(everything, clock, began_s)
         if format is Format.JSON:
@@ -90,8 +92,9 @@ def _play(
             say(f"{mark} {when(installation.plan, entry)}  {text}")
 
     def breaking(ward: WardId) -> None:
-        say(f"\n   {installation.plan.ward(ward).name}: an ordinary evening shift. Practice time now "
-            "runs as fast as real time.\n   The candidate begins to lose text from notes, and its "
+        name = installation.plan.ward(ward).name
+        say(f"\n   {name}: an ordinary evening shift. Practice time now runs as fast as real "
+            "time.\n   The candidate begins to lose text from notes, and its "
             "screens slow down. Nobody touches anything from here on.\n")  # fmt: skip
         url = hospital.addresses["staff_metrics_url"]
         observer = BreachObserver(url, OBSERVED, ward, installation.clock)
@@ -194,18 +197,22 @@ def _conclude(result: dict[str, Any], *, ended: bool) -> None:
         say("\n".join(f"  {name}: {value}" for name, value in result.items()))
         return
     back = result["rollback"]
-    seen, proven = (datetime.fromisoformat(back[name]) for name in ("breach_visible_at", "proven_at"))
+    seen, proven = (
+        datetime.fromisoformat(back[name]) for name in ("breach_visible_at", "proven_at")
+    )
     restored = datetime.fromisoformat(back["restored_at"])
+    asked = result["requests_to_candidate_after_proof"]
     say(f"""
 What happened:
-  {result['wards'][0]['ward']}: accepted after its gates, shadow, slices and soak.
-  {result['wards'][1]['ward']}: {back['signal']} reached {back['value']:g} (limit {back['threshold']:g}).
-     visible -> restored {(restored - seen).total_seconds():.2f} s, -> proven {(proven - seen).total_seconds():.2f} s.
-     Requests answered by the candidate after the proof: {result['requests_to_candidate_after_proof']}.
-  {result['wards'][2]['ward']}: never touched. The programme is frozen until two roles agree.
-  The ledger: {result['events']} events, each following the one before.
-  A picture of the second ward's days: {result['timeline_svg']}
-  All of it took {result['wall_s']} s.""")
+  {result["wards"][0]["ward"]}: accepted after its gates, shadow, slices and soak.
+  {result["wards"][1]["ward"]}: {back["signal"]} was {back["value"]:g}, limit {back["threshold"]:g}.
+     visible -> restored {(restored - seen).total_seconds():.2f} s,
+     visible -> proven {(proven - seen).total_seconds():.2f} s.
+     Requests answered by the candidate after the proof: {asked}.
+  {result["wards"][2]["ward"]}: never touched. The programme is frozen until two roles agree.
+  The ledger: {result["events"]} events, each following the one before.
+  A picture of the second ward's days: {result["timeline_svg"]}
+  All of it took {result["wall_s"]} s.""")
 
 
 def _keep(everything: Everything) -> None:
@@ -213,5 +220,3 @@ def _keep(everything: Everything) -> None:
 
     say(where_to_look(everything.prefect_ui, everything.sentinel_port, everything.home))
     until_told()
-
-

@@ -4,11 +4,18 @@ Each sentence is made from one ledger entry; what only machines need is not told
 """
 
 from orchestrator.core.event import (
+    ApprovalGiven,
+    ApprovalWithdrawn,
+    BaselineMeasured,
     Entry,
     GateAnswered,
     Happening,
-    PromotionAbandoned,
+    HoldLifted,
+    HoldPlaced,
     ProgrammeStarted,
+    PromotionAbandoned,
+    PromotionIntended,
+    ResumeAgreed,
     RollbackBlocked,
     RollbackIntended,
     RollbackPending,
@@ -21,8 +28,6 @@ from orchestrator.core.event import (
     WardStarted,
     WatchTaken,
 )
-from orchestrator.core.event import ApprovalGiven, BaselineMeasured, HoldLifted, HoldPlaced
-from orchestrator.core.event import ApprovalWithdrawn, PromotionIntended, ResumeAgreed
 from orchestrator.core.ids import SignalName, StageName
 from orchestrator.core.plan import Plan, Stage
 from orchestrator.core.verdict import Level
@@ -45,7 +50,7 @@ GATES = {
 
 
 class Narrator:
-    """Tells one programme's story: each gate's wait once a stage, blindness only where it matters."""
+    """Tells one programme's story: a wait once a stage, blindness only where it matters."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -101,7 +106,7 @@ def _ward(plan: Plan, ward: WardId, entry: Entry) -> str | None:
     name = plan.ward(ward).name
     text = _forward(plan, happening) or _watching(plan, happening) or _people(happening)
     if text is None:
-        text = _backward(plan, entry)
+        text = _backward(entry)
     return None if text is None else f"{name}: {text}"
 
 
@@ -117,8 +122,8 @@ def _forward(plan: Plan, happening: Happening) -> str | None:
         case PromotionIntended(stage=stage, epoch=epoch):
             return f"written ahead in the ledger: enter {_title(plan, stage)}, epoch {epoch}."
         case StageEntered(stage=stage, proven_after_s=took_s):
-            return f"now at {_title(plan, stage)}: {_sides(plan.stage(stage))}; " \
-                f"proven through the gateway in {took_s:.1f} s."  # fmt: skip
+            sides = _sides(plan.stage(stage))
+            return f"now at {_title(plan, stage)}: {sides}; proven in {took_s:.1f} s."
         case PromotionAbandoned(reason=reason):
             return f"did not move: {reason}."
         case WardAccepted():
@@ -132,7 +137,9 @@ def _watching(plan: Plan, happening: Happening) -> str | None:
         case VerdictChanged(signal=signal, level=level, value=value, limit=limit) if (
             level >= Level.BLIND
         ):
-            return f"{level.name}: {_signal(plan, signal)} {_number(value)}, limit {_number(limit)}."
+            return (
+                f"{level.name}: {_signal(plan, signal)} {_number(value)}, limit {_number(limit)}."
+            )
         case _:
             return None
 
@@ -153,7 +160,7 @@ def _people(happening: Happening) -> str | None:
             return None
 
 
-def _backward(plan: Plan, entry: Entry) -> str | None:
+def _backward(entry: Entry) -> str | None:
     match entry.draft.happening:
         case RollbackIntended(cause=cause):
             return f"ROLLBACK by the {entry.draft.actor.kind}. {cause.reason}."

@@ -10,15 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from wards.shifts import ShiftKind
-from wards.windows import closures
-
 from orchestrator.core.gates.answer import Closed, GateAnswer, Open, Unknown
 from orchestrator.core.plan import Plan, Purpose, Stage
 from orchestrator.core.soak import soak_progress
 from orchestrator.core.state import Phase, ProgrammeState, WardState
 from orchestrator.core.threshold import BaselineRatio
 from orchestrator.core.verdict import Level
+from wards.shifts import ShiftKind
+from wards.windows import closures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ def not_frozen(facts: GateFacts) -> GateAnswer:
         return _yes("not_frozen", "no rollback stands open in the programme")
     return _no(
         "not_frozen",
-        f"frozen since {freeze.since:%Y-%m-%d %H:%M}Z: {freeze.ward} was returned ({freeze.reason})",
+        f"since {freeze.since:%Y-%m-%d %H:%M}Z: {freeze.ward} was returned ({freeze.reason})",
         "find the cause, then two different roles agree: wardshift resume --programme",
     )
 

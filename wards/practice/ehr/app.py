@@ -61,7 +61,7 @@ class Asked:
         return f"{url.scheme}://{url.netloc}{prefix}/fhir"
 
 
-class Problem(Exception):  # noqa: N818 - an answer, not an accident
+class Problem(Exception):
     """A refusal with its HTTP status, its FHIR issue code, and its sentences."""
 
     def __init__(self, status: int, code: str, *sentences: str) -> None:

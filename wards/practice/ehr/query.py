@@ -26,7 +26,7 @@ SEARCH_PARAMS = (*TOKENS, *REFERENCES, "_lastUpdated", "_count", "_total")
 Pairs = Sequence[tuple[str, str]]
 
 
-class BadQuery(Exception):  # noqa: N818 - what the query is
+class BadQuery(Exception):
     """The address asks for something that this EHR does not offer."""
 
 

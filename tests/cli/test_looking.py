@@ -1,0 +1,215 @@
+"""What people and machines read: shapes, and what is shown when something does not answer."""
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from orchestrator.errors import ExitCode
+from orchestrator.ledger import FileReplica
+from tests.cli.conftest import PLAN, SECOND, WARD, Home
+from tests.cli.running import wardshift
+
+ROW = {
+    "ward", "beds", "phase", "stage", "in the candidate", "verdict", "soak", "epoch", "seq", "next",
+}  # fmt: skip
+ABOVE = {
+    "programme", "plan_hash", "is_started", "at", "seen_by", "head", "frozen", "ledger_problem",
+    "events_remembered", "routes_read",
+}  # fmt: skip
+
+
+def test_the_list_has_a_line_for_every_ward_in_order(home: Home) -> None:
+    found = home.run("list", "--format", "json").json
+    assert set(found) == ABOVE | {"wards"}
+    assert [row["ward"] for row in found["wards"]] == [WARD, SECOND]
+    assert all(set(row) == ROW for row in found["wards"])
+    first, second = found["wards"]
+    assert (first["phase"], first["stage"], first["soak"]) == ("at_stage", "shadow", "0/3 shifts")
+    assert (second["phase"], second["stage"], second["soak"]) == ("waiting", "-", "-")
+    assert WARD in second["next"]  # it waits for the first one
+    assert found["head"] == 5
+
+
+def test_the_table_says_the_same_as_the_json(home: Home) -> None:
+    ran = home.run("list")
+    assert ran.code == ExitCode.DONE
+    assert all(name in ran.out for name in (WARD, SECOND, "shadow", "0/3 shifts"))
+
+
+def test_a_gateway_that_does_not_answer_is_said_and_nothing_is_claimed(home: Home) -> None:
+    ran = home.run("list", "--format", "json")
+    assert ran.code == ExitCode.DONE
+    assert ran.json["routes_read"] is False
+    assert ran.json["wards"][0]["in the candidate"].startswith("?")
+
+
+def test_a_ward_is_shown_with_its_gates_signals_and_what_to_do(home: Home) -> None:
+    found = home.run("show", WARD, "--format", "json", "--quick").json
+    gates = {row["gate"]: row for row in found["gates"]}
+    assert gates["soaked"]["answer"] == "closed"
+    assert gates["approved"]["todo"].startswith(f"wardshift approve {WARD} notes --role")
+    assert gates["not_frozen"]["answer"] == "open"
+    assert [row["signal"] for row in found["signals"]] == ["legacy_ready"]
+    assert (
+        found["signals"][0] | {"value": 1.0, "limit": 1.0, "verdict": "PASS"} == found["signals"][0]
+    )
+    assert found["returned"] is None
+    assert found["ward"]["downtime"].startswith("Red binder")
+
+
+def test_without_signs_of_life_a_gate_is_not_open(home: Home) -> None:
+    found = home.run("show", WARD, "--format", "json").json
+    gates = {row["gate"]: row["answer"] for row in found["gates"]}
+    assert gates["sentinel_alive"] == gates["guard_alive"] == "unknown"
+
+
+def test_a_ward_that_waits_is_shown_with_what_it_waits_for(home: Home) -> None:
+    found = home.run("show", SECOND, "--format", "json").json
+    assert [row["gate"] for row in found["gates"]] == ["not_frozen", "ward_in_turn"]
+
+
+def test_history_tells_every_happening_in_words(home: Home) -> None:
+    lines = home.run("history", WARD, "--format", "json").json
+    assert [line["seq"] for line in lines] == [1, 2, 3, 4, 5]
+    assert [line["kind"] for line in lines][:2] == ["ProgrammeStarted", "WardStarted"]
+    assert all(line["text"] and line["by"] == "flow:test" for line in lines)
+    assert [
+        line["seq"] for line in home.run("history", WARD, "--last", "2", "--format", "json").json
+    ] == [4, 5]
+
+
+def test_with_the_ledger_down_the_local_copy_is_shown_and_said(home: Home) -> None:
+    entries = home.installation.ledger.entries()
+    FileReplica(home.path / "replica" / "sentinel.jsonl").extend(entries)
+    (home.path / "ledger.sqlite").unlink()
+    (home.path / "ledger.sqlite").mkdir()
+    ran = home.run("show", WARD, "--format", "json", "--quick")
+    assert ran.code == ExitCode.DONE
+    assert ran.json["ledger_problem"]
+    assert ran.json["events_remembered"] == len(entries)
+    assert ran.json["ward"]["stage"] == "shadow"
+    assert "this machine remembers" in "".join(home.run("show", WARD, "--quick").err.split("\n"))
+
+
+def test_what_is_only_journalled_is_shown_too(home: Home) -> None:
+    from orchestrator.core.event import Actor, HoldPlaced
+    from orchestrator.core.ids import ActorKind
+
+    scribe = home.installation.scribe(Actor(kind=ActorKind.SENTINEL, name="test"))
+    scribe.note(WARD, HoldPlaced(reason="only journalled"))
+    lines = home.run("history", WARD, "--format", "json").json
+    assert (lines[-1]["seq"], lines[-1]["kind"]) == (None, "HoldPlaced")
+    assert (
+        home.run("show", WARD, "--format", "json", "--quick").json["ward"]["on hold"]
+        == "only journalled"
+    )
+
+
+def test_a_sound_record_is_verified(home: Home) -> None:
+    found = home.run("verify", "--format", "json").json
+    assert found | {"ok": True, "events": 5, "problem": None, "journal_pending": 0} == found
+
+
+def test_a_changed_event_is_named(home: Home) -> None:
+    import sqlite3
+
+    with sqlite3.connect(home.path / "ledger.sqlite") as database:
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type='trigger'"):
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute("UPDATE event SET body = replace(body, 'readiness', 'readinesS')")
+    database.close()
+    ran = home.run("verify")
+    assert ran.code == ExitCode.CORRUPT
+    assert "event 2" in ran.err
+
+
+def test_a_removed_end_is_seen_by_the_local_copy(home: Home) -> None:
+    FileReplica(home.path / "replica" / "sentinel.jsonl").extend(home.installation.ledger.entries())
+    (home.path / "ledger.sqlite").write_bytes(
+        Home(path=home.path).path.joinpath("ledger.sqlite").read_bytes()
+    )
+    from tests.cli.conftest import empty_ledger
+
+    (home.path / "ledger.sqlite").write_bytes(empty_ledger())
+    for leftover in ("ledger.sqlite-wal", "ledger.sqlite-shm"):
+        (home.path / leftover).unlink(missing_ok=True)
+    ran = home.run("verify")
+    assert ran.code == ExitCode.CORRUPT
+    assert "are gone" in ran.err
+
+
+def test_a_plan_is_checked_with_its_time_budget_in_parts(tmp_path: Path) -> None:
+    found = wardshift("plan", "check", str(PLAN), "--format", "json", home=tmp_path).json
+    slowest = found["budgets"][0]
+    parts = [value for name, value in slowest.items() if name.endswith("_s") and name != "total_s"]
+    assert slowest["total_s"] == pytest.approx(sum(parts))
+    assert slowest["total_s"] <= found["max_harm_window_s"]
+    assert found["lease_needed_s"] <= found["lease_s"]
+
+
+def test_a_loosened_plan_is_said_to_be_looser(tmp_path: Path) -> None:
+    looser = tmp_path / "looser.yaml"
+    text = PLAN.read_text(encoding="utf-8").replace("at_most: 5", "at_most: 50")
+    looser.write_text(text, encoding="utf-8")
+    changes = wardshift(
+        "plan", "diff", str(PLAN), str(looser), "--format", "json", home=tmp_path
+    ).json
+    assert [(one["where"], one["looser"]) for one in changes] == [
+        ("signals.lockups.threshold.limit", True)
+    ]
+
+
+def test_the_timeline_is_written_where_it_was_asked_for(home: Home, tmp_path: Path) -> None:
+    out = tmp_path / "picture.svg"
+    ran = home.run("timeline", WARD, "--out", str(out))
+    assert (ran.code, ran.out.strip()) == (ExitCode.DONE, str(out))
+    assert "Medicine 52" in out.read_text(encoding="utf-8")
+
+
+def test_watch_looks_as_often_as_it_is_told(home: Home) -> None:
+    assert home.run("watch", "--times", "2").out.count("practice at") == 2
+
+
+class _Board(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        status, body = self.server.answer  # type: ignore[attr-defined]
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+ASKED = {
+    "fresh": ((200, {"ledger_age_s": 0.2, "seen_by": "sentinel"}), "sentinel"),
+    "its ledger is old": ((200, {"ledger_age_s": 60, "seen_by": "sentinel"}), "command line"),
+    "it never read the ledger": ((200, {"ledger_age_s": None}), "command line"),
+    "it refuses": ((503, {"ledger_age_s": 0.2}), "command line"),
+    "it talks nonsense": ((200, [1]), "command line"),
+}
+
+
+@pytest.mark.parametrize(("answer", "seen_by"), ASKED.values(), ids=ASKED.keys())
+def test_a_sentinel_is_believed_only_while_it_sees_the_ledger(home: Home, answer, seen_by) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Board) as server:
+        server.answer = answer  # type: ignore[attr-defined]
+        Thread(target=server.serve_forever, daemon=True).start()
+        run = home.path / "run"
+        run.mkdir()
+        address = f"http://127.0.0.1:{server.server_port}"
+        (run / "sentinel-1.json").write_text(json.dumps({"pid": 1, "address": address}))
+        found = home.run("list", "--format", "json").json
+        server.shutdown()
+    assert found["seen_by"] == seen_by
+
+
+def test_a_sentinel_that_is_gone_is_not_waited_for(home: Home) -> None:
+    (home.path / "run").mkdir()
+    (home.path / "run" / "sentinel-1.json").write_text(
+        '{"pid": 1, "address": "http://127.0.0.1:1"}'
+    )
+    assert home.run("list", "--format", "json").json["seen_by"] == "command line"
