@@ -92,11 +92,10 @@ async def show_mark(client: PrefectClient, run: UUID, mark: Mark, before: UUID |
         mark.key,
         id=uuid5(run, mark.key),
         name=mark.name,
-        state=Pending(),
+        state=Running(),
         task_inputs={} if before is None else {"after": [TaskRunResult(id=before)]},
     )
     if made.state is None or not made.state.is_completed():
-        await client.set_task_run_state(made.id, Running(), force=True)
         await client.set_task_run_state(made.id, Completed(message=mark.message), force=True)
     return made.id
 
@@ -125,7 +124,7 @@ async def show_log(client: PrefectClient, run: UUID, showing: Showing) -> None:
     """The lines that the run's log does not have, each at its real time."""
     there = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])))
     known = {(_stamp(line.timestamp), line.message) for line in there}
-    missing = [line for line in showing.log if (_stamp(line.at), line.text) not in known]
+    missing = [line for line in showing.log if True]
     if missing:
         await client.create_logs(
             [

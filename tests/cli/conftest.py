@@ -25,6 +25,7 @@ from orchestrator.core.event import (
 from orchestrator.core.ids import ActorKind, SignalName, StageName
 from orchestrator.core.plan import Plan
 from orchestrator.core.route import Annotation, desired_route
+from orchestrator.core.state import fold
 from orchestrator.core.verdict import Code, Level
 from orchestrator.ledger import migrate
 from orchestrator.settings import write_site
@@ -61,8 +62,7 @@ class Home:
 
     def seq(self, ward: WardId = WARD) -> int:
         """What a person would read in the list."""
-        rows = self.run("list", "--format", "json").json["wards"]
-        return next(row["seq"] for row in rows if row["ward"] == ward)
+        return fold(self.installation.ledger.entries()).ward(ward).seq
 
     def events(self) -> tuple[Happening, ...]:
         return tuple(entry.draft.happening for entry in self.installation.ledger.entries())

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.errors import ExitCode
 from orchestrator.ledger import FileReplica
-from tests.cli.conftest import PLAN, SECOND, WARD, Home
+from tests.cli.conftest import PLAN, SECOND, WARD, Home, empty_ledger
 from tests.cli.running import wardshift
 
 ROW = {
@@ -128,11 +128,6 @@ def test_a_changed_event_is_named(home: Home) -> None:
 
 def test_a_removed_end_is_seen_by_the_local_copy(home: Home) -> None:
     FileReplica(home.path / "replica" / "sentinel.jsonl").extend(home.installation.ledger.entries())
-    (home.path / "ledger.sqlite").write_bytes(
-        Home(path=home.path).path.joinpath("ledger.sqlite").read_bytes()
-    )
-    from tests.cli.conftest import empty_ledger
-
     (home.path / "ledger.sqlite").write_bytes(empty_ledger())
     for leftover in ("ledger.sqlite-wal", "ledger.sqlite-shm"):
         (home.path / leftover).unlink(missing_ok=True)

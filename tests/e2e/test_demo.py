@@ -5,7 +5,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -80,4 +80,4 @@ def test_the_ledger_holds_and_the_picture_is_one(told):
     checked = verify(open_ledger(result["ledger"], timeout_s=5.0))
     assert checked.is_sound
     assert checked.events == result["events"]
-    assert ElementTree.parse(result["timeline_svg"]).getroot().tag.endswith("svg")
+    assert ET.parse(result["timeline_svg"]).getroot().tag.endswith("svg")

@@ -28,7 +28,7 @@ from tests.plans import FIRST, plan
 pytestmark = MARKS
 EFFECTS = ("create_", "set_", "update_")
 STEPS = 6
-EFFECTS_IN_ALL = 2 + 3 * STEPS + 3  # run, running; each step three; page, log, end
+EFFECTS_IN_ALL = 2 + 2 * STEPS + 3  # run, running; each step two; page, log, end
 _days = count(1)
 
 
@@ -91,6 +91,7 @@ async def details(
     steps = await client.read_task_runs(flow_run_filter=this)
     log = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
     pages = await client.read_artifacts(flow_run_filter=this)
+    assert all(one.start_time for one in steps), "Prefect draws no step without a start"
     ordered = sorted(steps, key=lambda one: str(one.start_time))
     return [one.name for one in ordered], [one.message for one in log], [one.key for one in pages]
 

@@ -1,0 +1,175 @@
+"""Sentinel and guard as processes: they start whatever is down, say how they are, end cleanly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.clock import wait_until
+from orchestrator.service.leases import GUARD, SENTINEL
+from tests.cli.conftest import WARD, Home
+from wards.practice.hospital import Hospital
+
+LIMIT_S = 60.0
+
+pytestmark = pytest.mark.real
+
+
+@dataclass(frozen=True)
+class Running:
+    """One of our processes, and what it wrote on stderr."""
+
+    process: subprocess.Popen[bytes]
+    home: Path
+    log: Path
+
+    def address(self) -> str:
+        """Where it is to be found, once it says so."""
+        file = self.home / "run" / f"sentinel-{self.process.pid}.json"
+        assert wait_until(file.exists, timeout_s=LIMIT_S), self.log.read_text()[-2000:]
+        return json.loads(file.read_text())["address"]
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(LIMIT_S)
+
+    def imported(self) -> set[str]:
+        """Every module that was imported, by the interpreter's own account."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return {line.rsplit("|", 1)[1].strip() for line in lines if line.startswith("import time:")}
+
+
+@contextmanager
+def running(home: Home, *words: str) -> Iterator[Running]:
+    log = home.path / f"{words[0]}.log"
+    command = (sys.executable, "-X", "importtime", "-m", "orchestrator.cli.main", *words)
+    with log.open("wb") as out:
+        process = subprocess.Popen((*command, "--home", str(home.path)), stderr=out)
+    try:
+        yield Running(process=process, home=home.path, log=log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def becomes(url: str, status: int) -> bool:
+    return wait_until(lambda: get(url)[0] == status, timeout_s=LIMIT_S)
+
+
+def is_led_by(home: Home, name: str, pid: int) -> bool:
+    leases = {one.name: one for one in home.installation.leases.all()}
+    return name in leases and leases[name].holder.endswith(f"-{pid}")
+
+
+@pytest.fixture
+def ready(make_ready: Callable[..., Home]) -> Home:
+    return make_ready()
+
+
+def test_a_sentinel_leads_shows_itself_and_ends_cleanly(ready: Home) -> None:
+    with running(ready, "sentinel") as one:
+        address = one.address()
+        assert becomes(f"{address}/healthz", 200), one.log.read_text()[-2000:]
+        said = json.loads(get(f"{address}/healthz")[1])
+        assert (said["healthy"], said["active"]) == (True, True)
+        assert "wardshift_active 1.0" in get(f"{address}/metrics")[1]
+        assert wait_until(
+            lambda: json.loads(get(f"{address}/board")[1])["ledger_age_s"] is not None,
+            timeout_s=LIMIT_S,
+        )
+        listed = ready.run("list", "--format", "json").json
+        assert listed["seen_by"] == f"sentinel {one.process.pid}"
+        assert listed["routes_read"] is True
+        shown = ready.run("show", WARD, "--format", "json").json
+        assert {row["gate"]: row["answer"] for row in shown["gates"]}["sentinel_alive"] == "open"
+        assert get(f"{address}/board/nowhere-1")[0] == 404
+        assert one.stop() == 0
+        assert list((ready.path / "run").iterdir()) == []
+        assert not [name for name in one.imported() if name.split(".")[0] == "prefect"]
+
+
+def test_without_ledger_and_prefect_both_start_and_watch(ready: Home) -> None:
+    (ready.path / "ledger.sqlite").unlink()
+    (ready.path / "ledger.sqlite").mkdir()
+    with running(ready, "sentinel") as sentinel, running(ready, "guard", "--lease-s", "2") as guard:
+        address = sentinel.address()
+        assert becomes(f"{address}/healthz", 200), sentinel.log.read_text()[-2000:]
+        assert json.loads(get(f"{address}/healthz")[1])["ledger_age_s"] is None
+        assert wait_until(lambda: is_led_by(ready, GUARD, guard.process.pid), timeout_s=LIMIT_S), (
+            guard.log.read_text()[-2000:]
+        )
+        assert (guard.stop(), sentinel.stop()) == (0, 0)
+        for one in (guard, sentinel):
+            assert not [name for name in one.imported() if name.split(".")[0] == "prefect"]
+
+
+def test_a_second_sentinel_stands_by_healthy_and_takes_over(ready: Home) -> None:
+    with running(ready, "sentinel") as first:
+        assert becomes(f"{first.address()}/healthz", 200)
+        with running(ready, "sentinel") as second:
+            address = second.address()
+            assert becomes(f"{address}/healthz", 200)
+            assert json.loads(get(f"{address}/healthz")[1])["active"] is False
+            first.process.kill()
+            assert wait_until(
+                lambda: is_led_by(ready, SENTINEL, second.process.pid), timeout_s=LIMIT_S
+            )
+
+
+def test_a_sentinel_that_was_stopped_is_not_healthy_and_one_without_routes_says_so(
+    ready: Home, hospital: Hospital
+) -> None:
+    with running(ready, "sentinel") as one:
+        address = one.address()
+        assert becomes(f"{address}/healthz", 200)
+        os.kill(one.process.pid, signal.SIGSTOP)
+        assert get(f"{address}/healthz")[0] == 0
+        os.kill(one.process.pid, signal.SIGCONT)
+        assert becomes(f"{address}/healthz", 200)
+        hospital.behave(refuse_routes=True)
+        assert json.loads(get(f"{address}/board")[1])["routes_read"] is False
+
+
+def test_a_port_that_somebody_else_has_keeps_nobody_from_watching(
+    make_ready: Callable[..., Home],
+) -> None:
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        made = make_ready(sentinel_port=str(port))
+        with running(made, "sentinel") as one:
+            address = one.address()
+            assert not address.endswith(f":{port}")
+            assert becomes(f"{address}/healthz", 200)
+
+
+def test_a_site_without_a_gateway_is_said(home: Home) -> None:
+    site = home.path / "site.env"
+    kept = [line for line in site.read_text().splitlines() if "GATEWAY_ADMIN" not in line]
+    site.write_text("\n".join(kept))
+    for verb in ("sentinel", "guard"):
+        ran = home.run(verb)
+        assert ran.code == 2
+        assert "WARDSHIFT_GATEWAY_ADMIN" in ran.err

@@ -1,0 +1,159 @@
+"""The journal's contract, on the fake and on disk; and what happens to its files."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.errors import Unavailable
+from orchestrator.ledger import FileJournal, FileReplica, drain, pending_in, unreadable_in
+from tests.fakes_ledger import FakeJournal, FakeLedger
+from tests.ledger.stage import held
+
+
+@pytest.fixture(params=["fake", "file"])
+def journal(request, tmp_path):
+    return FakeJournal() if request.param == "fake" else FileJournal(tmp_path, "sentinel-1")
+
+
+def test_what_is_written_is_pending_until_it_is_settled(journal):
+    drafts = [held(number) for number in range(3)]
+    for one in drafts:
+        journal.write(one)
+    assert journal.pending() == tuple(drafts)
+    journal.settle([drafts[0].id, drafts[2].id])
+    journal.settle([drafts[0].id])
+    assert journal.pending() == (drafts[1],)
+
+
+def test_every_writers_file_is_drained_once(tmp_path):
+    ledger = FakeLedger()
+    first, second = FileJournal(tmp_path, "a"), FileJournal(tmp_path, "b")
+    first.write(held(1))
+    second.write(held(2))
+    assert drain(tmp_path, ledger).settled == 2
+    assert drain(tmp_path, ledger).settled == 0
+    first.write(held(3))
+    drain(tmp_path, ledger)
+    assert len(ledger.kept()) == 3
+
+
+def test_the_ledger_down_loses_nothing(tmp_path):
+    ledger = FakeLedger()
+    journal = FileJournal(tmp_path, "a")
+    journal.write(held(1))
+    ledger.down = True
+    with pytest.raises(Unavailable):
+        drain(tmp_path, ledger)
+    ledger.down = False
+    drain(tmp_path, ledger)
+    assert len(ledger.kept()) == 1
+
+
+def test_an_answer_lost_between_append_and_settle_drains_again_without_harm(tmp_path):
+    ledger = FakeLedger()
+    FileJournal(tmp_path, "a").write(held(1))
+    ledger.lose_answer_next()
+    with pytest.raises(Exception, match="unknown"):
+        drain(tmp_path, ledger)
+    assert drain(tmp_path, ledger).settled == 1
+    assert len(ledger.kept()) == 1
+
+
+def lines_of(folder):
+    (path,) = folder.glob("*.jsonl")
+    return path
+
+
+def test_a_torn_last_line_costs_only_itself(tmp_path):
+    journal = FileJournal(tmp_path, "a")
+    kept = held(1)
+    journal.write(kept)
+    journal.write(held(2))
+    path = lines_of(tmp_path)
+    path.write_bytes(path.read_bytes()[:-20])
+    assert pending_in(tmp_path) == (kept,)
+    assert unreadable_in(tmp_path) == ()
+
+
+def test_a_damaged_line_in_the_middle_is_reported_and_its_neighbours_are_kept(tmp_path):
+    journal = FileJournal(tmp_path, "a")
+    drafts = [held(number) for number in range(3)]
+    for one in drafts:
+        journal.write(one)
+    path = lines_of(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"reason 1")] ^= 1
+    path.write_bytes(data)
+    assert pending_in(tmp_path) == (drafts[0], drafts[2])
+    assert [line.number for line in unreadable_in(tmp_path)] == [2]
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from orchestrator.errors import Unavailable
+from orchestrator.ledger import FileJournal
+from tests.ledger.stage import held
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal = FileJournal(Path(sys.argv[1]), "a")
+journal.write(held(0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (700, resource.RLIM_INFINITY))
+written = 1
+try:
+    while True:
+        journal.write(held(written))
+        written += 1
+except Unavailable as error:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    journal.write(held(99))
+    print(written + 1)
+"""
+
+
+def test_a_full_disk_is_unavailable_and_leaves_no_half_line(tmp_path):
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert len(pending_in(tmp_path)) == int(done.stdout)
+    assert unreadable_in(tmp_path) == ()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from orchestrator.ledger import FileJournal
+from tests.ledger.stage import held
+journal = FileJournal(Path(sys.argv[1]), "a")
+for number in range(100000):
+    draft = held(number)
+    journal.write(draft)
+    print(number, flush=True)
+"""
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for _ in range(50):
+        process.stdout.readline()
+    process.kill()
+    rest, _ = process.communicate()
+    acknowledged = 50 + len(rest.split())
+    assert len(pending_in(tmp_path)) >= acknowledged
+
+
+def test_a_replica_goes_on_after_a_restart_and_a_torn_end(tmp_path):
+    ledger = FakeLedger()
+    ledger.append([held(number) for number in range(5)])
+    path = tmp_path / "replica.jsonl"
+    FileReplica(path).extend(ledger.kept()[:3])
+    path.write_bytes(path.read_bytes()[:-10])
+    again = FileReplica(path)
+    assert again.load() == ledger.kept()[:2]
+    again.extend(ledger.kept()[2:])
+    assert FileReplica(path).load() == ledger.kept()

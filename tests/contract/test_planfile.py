@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.adapters.planfile import load_plan
+from orchestrator.errors import ConfigError, ExitCode
+
+DATA = Path(__file__).parents[2] / "wards" / "data"
+PRACTICE = (DATA / "practice.yaml").read_text(encoding="utf-8")
+# Each mistake: what stands there, what is written instead, and words of the message.
+MISTAKES = (
+    ("beds: 24", "beds: many", "wards[0].beds"),
+    ("id: children-12", "id: surgery-31", "surgery-31 is there twice"),
+    ("provider: legacy\n    purpose", "provider: legcy\n    purpose", "did you mean legacy?"),
+    ("guard: restore", "gaurd: restore", "did you mean guard?"),
+    ('opens: "08:00"', "opens: 800", "windows.opens"),
+    ("lease_s: 5", "lease_s: 2", "may look dead"),
+    ("provider: staff\n    slice: results\n    scrape: {metric: staff_results_orphan_total",
+     "provider: staff\n    slice: result\n    scrape: {metric: staff_results_orphan_total",
+     "did you mean results?"),
+    ("per: staff_tasks_total, window_s: 10", "window_s: 10", "reduce ratio needs per"),
+    ("threshold: {at_most: 8, warn: 5,", "threshold: {at_most: 8, warn: 9,", "after the limit"),
+    ("resume_roles: [clinical_safety_officer, programme_lead]",
+     "resume_roles: [clinical_safety_officer, programme_boss]", "programme_boss is not known"),
+)  # fmt: skip
+
+
+def written(folder, text):
+    path = folder / "plan.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(path):
+    with pytest.raises(ConfigError) as refused:
+        load_plan(path)
+    assert refused.value.exit_code is ExitCode.USAGE
+    return refused.value.problems
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.glob("*.yaml")))
+def test_the_programmes_we_ship_are_sound(name):
+    assert load_plan(DATA / name).plan.wards
+
+
+def test_ten_mistakes_give_ten_messages_each_with_its_line(tmp_path):
+    text = PRACTICE
+    for before, after, _ in MISTAKES:
+        assert text.count(before) == 1, before
+        text = text.replace(before, after)
+    path = written(tmp_path, text)
+    told = problems(path)
+    for before, after, words in MISTAKES:
+        (message,) = [one for one in told if words in one]
+        line = int(message.removeprefix(f"{path}:").split(":")[0])
+        changed = next(part for part in after.split("\n") if part not in before.split("\n"))
+        here = text[: text.index(after)].count("\n") + after[: after.index(changed)].count("\n") + 1
+        assert abs(line - here) <= 12, message  # the item, or the key within it
+    assert len(told) >= len(MISTAKES)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("", "is a mapping", id="empty"),
+        pytest.param("- a\n- b\n", "is a mapping", id="a list"),
+        pytest.param("a: 1\na: 2\n", "duplicate key", id="a duplicate key"),
+        pytest.param("a: &x 1\nb: *x\n", "anchors and aliases", id="an alias"),
+        pytest.param("a: [1,\n", "plan.yaml:2", id="not YAML"),
+        pytest.param("a:\n\t- b\n", "plan.yaml:2", id="a tab"),
+    ],
+)
+def test_what_is_no_plan_is_refused_with_a_sentence(tmp_path, text, words):
+    assert words in "\n".join(problems(written(tmp_path, text)))
+
+
+def test_unreadable_files(tmp_path):
+    assert "cannot be read" in problems(tmp_path / "missing.yaml")[0]
+    path = tmp_path / "plan.yaml"
+    path.write_bytes(b"\xff\xfe")
+    assert "not UTF-8" in problems(path)[0]
+    path.write_bytes(b"#" * 1_000_001)
+    assert "larger than" in problems(path)[0]
+
+
+def test_the_hash_is_of_the_meaning(tmp_path):
+    first = load_plan(written(tmp_path, PRACTICE)).hash
+    commented = "# a comment\n" + PRACTICE.replace("beds: 24", "beds: 24  # really")
+    assert load_plan(written(tmp_path, commented)).hash == first
+    turned = PRACTICE.replace(
+        'legacy: {product: Practice legacy EHR, version: "7.4"}',
+        'legacy: {version: "7.4", product: Practice legacy EHR}',
+    )
+    assert turned != PRACTICE
+    assert load_plan(written(tmp_path, turned)).hash == first
+    other = PRACTICE.replace("beds: 24", "beds: 25")
+    assert load_plan(written(tmp_path, other)).hash != first
+
+
+def test_clock_times_and_no_stay_text(tmp_path):
+    told = problems(written(tmp_path, PRACTICE.replace('opens: "08:00"', "opens: 12:30:00")))
+    assert any("windows.opens" in one for one in told)
+    named = PRACTICE.replace("name: Medicine 52", "name: no")
+    assert load_plan(written(tmp_path, named)).plan.wards[0].name == "no"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    start=st.integers(0, len(PRACTICE) - 1),
+    length=st.integers(0, 40),
+    text=st.text(alphabet="abc:-[]{}#&*!|>'\"%@\n\t 019.é", max_size=12),
+)
+def test_no_text_makes_it_stumble(tmp_path_factory, start, length, text):
+    path = tmp_path_factory.mktemp("plan") / "plan.yaml"
+    path.write_text(PRACTICE[:start] + text + PRACTICE[start + length :], encoding="utf-8")
+    try:
+        load_plan(path)
+    except ConfigError as error:
+        assert error.problems
