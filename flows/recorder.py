@@ -124,7 +124,7 @@ async def show_log(client: PrefectClient, run: UUID, showing: Showing) -> None:
     """The lines that the run's log does not have, each at its real time."""
     there = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])))
     known = {(_stamp(line.timestamp), line.message) for line in there}
-    missing = [line for line in showing.log if True]
+    missing = [line for line in showing.log if (_stamp(line.at), line.text) not in known]
     if missing:
         await client.create_logs(
             [

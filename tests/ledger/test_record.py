@@ -119,7 +119,8 @@ def test_a_removed_tail_with_a_mended_anchor_is_found_by_a_witness(tmp_path):
     [
         pytest.param([("DELETE FROM event WHERE seq = 3",)], "event 3", id="removed"),
         pytest.param(
-            [("UPDATE event SET seq = 99 WHERE seq = 3",), ("UPDATE event SET seq = 3 WHERE seq = 4",),
+            [("UPDATE event SET seq = 99 WHERE seq = 3",),
+             ("UPDATE event SET seq = 3 WHERE seq = 4",),
              ("UPDATE event SET seq = 4 WHERE seq = 99",)],
             "event 3", id="a swapped pair",
         ),

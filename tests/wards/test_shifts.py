@@ -98,7 +98,8 @@ def test_a_pattern_changes_on_its_day_without_gap_or_double():
     ]  # fmt: skip
 
 
-moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))
+FIRST, LAST = (datetime.fromisoformat(f"{year}-01-01") for year in (2026, 2028))
+moments = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 lengths = st.timedeltas(timedelta(0), timedelta(days=4))
 
 
