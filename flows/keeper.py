@@ -192,6 +192,6 @@ class RunKeeper:
         record = self._book.record(name)
         return (
             record is not None
-            and True
+            and record.notes.get(RUN_NOTE) == str(run.id)
             and self._book.is_alive(name) is not False
         )
