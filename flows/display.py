@@ -6,6 +6,7 @@ the next look. Source: prefect facts, sections 3 and 4.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from flows.tables import Soaked, Table
 
 log = structlog.get_logger()
 SEND_LIMIT_S = 5.0
+LAST_WORDS_S = 120.0
+PAUSE_S = 0.5
+TITLE = "title"  # the run's own name, shown like an artifact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,10 @@ def progress(key: str, soak: Soaked) -> Exhibit:
 async def send(exhibit: Exhibit, known: UUID | None) -> UUID:
     """Create an artifact of this run, or bring it up to date; its id."""
     async with get_client() as client:
+        if exhibit.type == TITLE:
+            run = UUID(str(flow_run.id))
+            await client.set_flow_run_name(run, str(exhibit.data))
+            return run
         if known is not None:
             update = ArtifactUpdate(data=exhibit.data, description=exhibit.description)
             await client.update_artifact(known, update)
@@ -69,9 +77,12 @@ async def send(exhibit: Exhibit, known: UUID | None) -> UUID:
 class Display:
     """Everything that one run shows. For one event loop."""
 
-    def __init__(self, send: Send = send, *, limit_s: float = SEND_LIMIT_S) -> None:
+    def __init__(
+        self, send: Send = send, *, limit_s: float = SEND_LIMIT_S, last_s: float = LAST_WORDS_S
+    ) -> None:
         self._send = send
         self._limit_s = limit_s
+        self._last_s = last_s
         self._ids: dict[str, UUID] = {}
         self._shown: dict[str, Exhibit] = {}
         self._waiting: dict[str, Exhibit] = {}
@@ -86,11 +97,19 @@ class Display:
             self._sending = asyncio.create_task(self._send_all())
 
     async def finish(self, title: str = "") -> None:
-        """Give what is still waiting, and the run's last name, one time limit each."""
-        if self._sending is not None:
-            await asyncio.wait((self._sending,), timeout=self._limit_s)
+        """Show what is still waiting and the run's last name, before the run ends.
+
+        A table left as it was would call a ward healthy that went back; and the run's end needs
+        the server just as much. So this tries on, but not for ever.
+        """
         if title:
-            await asyncio.wait((asyncio.create_task(_rename(title)),), timeout=self._limit_s)
+            self.show(Exhibit(key=TITLE, type=TITLE, data=title))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._last_s):
+                while self._waiting:
+                    self.show()
+                    assert self._sending is not None
+                    await asyncio.wait((self._sending,))
 
     @property
     def shown(self) -> Mapping[str, Exhibit]:
@@ -99,22 +118,15 @@ class Display:
 
     async def _send_all(self) -> None:
         while self._waiting:
-            exhibit = self._waiting.pop(next(iter(self._waiting)))
+            key, exhibit = next(iter(self._waiting.items()))
             try:
                 async with asyncio.timeout(self._limit_s):
-                    self._ids[exhibit.key] = await self._send(exhibit, self._ids.get(exhibit.key))
+                    self._ids[key] = await self._send(exhibit, self._ids.get(key))
             except Exception as error:  # noqa: BLE001
                 # The outermost frame of a side task: showing late is safe, stopping the run is not.
-                log.warning("artifact.missed", key=exhibit.key, problem=type(error).__name__)
-                self._waiting.clear()
-            else:
-                self._shown[exhibit.key] = exhibit
-
-
-async def _rename(title: str) -> None:
-    try:
-        async with get_client() as client:
-            await client.set_flow_run_name(UUID(str(flow_run.id)), title)
-    except Exception as error:  # noqa: BLE001
-        # The outermost frame of a side task: the run's state says the same.
-        log.warning("name.missed", problem=type(error).__name__)
+                log.warning("artifact.missed", key=key, problem=type(error).__name__)
+                await asyncio.sleep(PAUSE_S)
+                return
+            self._shown[key] = exhibit
+            if self._waiting[key] is exhibit:
+                del self._waiting[key]

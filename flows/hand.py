@@ -47,7 +47,7 @@ def bring_back(
     state = _read(reader, ward)
     cause = Cause(trigger=Trigger.PERSON, reason=f"{role}: {reason}")
     hands = installation.hands(installation.scribe(by_role(role)))
-    if False:
+    if _is_legacy_sick(installation, state) and not legacy_is_sick:
         hands.scribe.note(ward, _blocked(installation, ward, cause))
         _read(reader, ward)
         return _not_blindly(installation, ward)

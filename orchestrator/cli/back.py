@@ -81,7 +81,7 @@ class _Return:
         if self.installation is not None:
             return self.installation.hands(self.scribe)
         rules = self.routes.get(self.ward).route.rules
-        prefixes: dict[str, str] = {rule.slice_name: rule.path_prefix for rule in rules}
+        prefixes = {rule.slice_name: rule.path_prefix for rule in rules}
         return Hands(
             routes=self.routes,
             prober=prober_of(self.site, prefixes),

@@ -51,7 +51,7 @@ def show(
         ward: The ward's id.
         home: Home folder (or WARDSHIFT_HOME).
         format: table or json.
-        quick: Do not wait to see sentinel and guard renew their leases; take the record's word.
+        quick: Do not wait to see sentinel and guard renew their leases; they count as not seen.
     """
     found = ask_sentinel(home, f"/board/{ward}") or _own_page(home, ward, quick=quick)
     if format is Format.JSON:
@@ -203,13 +203,12 @@ def _own_board(home: Path | None) -> Row:
 
 def _own_page(home: Path | None, ward: str, *, quick: bool) -> Row:
     from orchestrator.cli.board import ward_page
-    from orchestrator.cli.standing import gates, life_observed, life_on_record, stand, ward_of
+    from orchestrator.cli.standing import UNSEEN, gates, life_observed, stand, ward_of
 
     standing = stand(home)
     mine = ward_of(standing, ward)
-    life = life_on_record(mine)
-    if gates(standing, mine, life) and not quick:
-        life = life_observed(standing.installation)
+    is_asked = not quick and bool(gates(standing, mine, UNSEEN))
+    life = life_observed(standing.installation) if is_asked else UNSEEN
     return ward_page(standing, mine.ward, life, seen_by="command line")
 
 

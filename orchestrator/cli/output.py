@@ -34,7 +34,8 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_lines=False)
+    named = any(columns)
+    table = Table(title=title or None, title_justify="left", show_header=named)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

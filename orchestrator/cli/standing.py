@@ -22,6 +22,7 @@ from orchestrator.settings import Site
 from wards.model import WardId
 
 LOOK_AGAIN_S = 0.1
+UNSEEN = Life(sentinel=None, guard=None)
 SENTINEL_GATE, GUARD_GATE = "sentinel_alive", "guard_alive"
 
 
@@ -148,7 +149,7 @@ def life_observed(installation: Installation) -> Life:
             installation.clock.sleep(LOOK_AGAIN_S)
             book.see(installation.leases.all())
     except Unavailable:
-        return Life(sentinel=None, guard=None)
+        return UNSEEN
     return Life(sentinel=_seen(book, SENTINEL), guard=_seen(book, GUARD))
 
 
@@ -252,6 +253,8 @@ def _blocked(ward: WardState) -> str:
 
 
 def _gate_in_the_way(standing: Standing, ward: WardState) -> str:
+    if standing.state.plan_hash is None:
+        return "the programme is not started: wardshift run"
     closed = list(not_open(gates(standing, ward, life_on_record(ward))))
     if not closed:
         return "nothing stands in the way"

@@ -60,8 +60,9 @@ def test_a_ward_is_shown_with_its_gates_signals_and_what_to_do(home: Home) -> No
     assert found["ward"]["downtime"].startswith("Red binder")
 
 
-def test_without_signs_of_life_a_gate_is_not_open(home: Home) -> None:
-    found = home.run("show", WARD, "--format", "json").json
+@pytest.mark.parametrize("more", [(), ("--quick",)], ids=["watched", "quick"])
+def test_without_signs_of_life_a_gate_is_not_open(home: Home, more) -> None:
+    found = home.run("show", WARD, "--format", "json", *more).json
     gates = {row["gate"]: row["answer"] for row in found["gates"]}
     assert gates["sentinel_alive"] == gates["guard_alive"] == "unknown"
 

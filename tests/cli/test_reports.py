@@ -24,12 +24,12 @@ def told() -> TimelineFacts:
     return timeline_facts(plan(), FIRST, tale.told())
 
 
-def whats(spans: tuple[Span, ...]) -> list:
+def held(spans: tuple[Span, ...]) -> list:
     return [span.what for span in spans]
 
 
 def test_each_slice_goes_over_and_comes_back() -> None:
-    ways = {way.name: whats(way.spans) for way in told().slices}
+    ways = {way.name: held(way.spans) for way in told().slices}
     assert ways == {
         NOTES: [Side.LEGACY, Side.CANDIDATE, Side.LEGACY],
         RESULTS: [Side.LEGACY],
@@ -49,8 +49,8 @@ def test_the_return_has_its_cause_and_its_real_seconds() -> None:
 
 def test_stages_and_verdicts_follow_the_record() -> None:
     facts = told()
-    assert whats(facts.stages) == ["Readiness", "Shadow", "Notes", "Returned to legacy"]
-    assert whats(facts.levels) == [Level.PASS, Level.WARN, Level.PASS, Level.BREACH]
+    assert held(facts.stages) == ["Readiness", "Shadow", "Notes", "Returned to legacy"]
+    assert held(facts.levels) == [Level.PASS, Level.WARN, Level.PASS, Level.BREACH]
 
 
 def test_back_on_legacy_nothing_is_judged_any_more() -> None:
@@ -78,7 +78,7 @@ def test_a_return_that_sick_legacy_blocked_is_a_mark() -> None:
 def test_a_ward_that_was_never_touched_is_all_legacy() -> None:
     facts = timeline_facts(plan(), SECOND, tale.told())
     assert (facts.stages, facts.returns) == ((), ())
-    assert all(whats(way.spans) == [Side.LEGACY] for way in facts.slices)
+    assert all(held(way.spans) == [Side.LEGACY] for way in facts.slices)
 
 
 def test_of_an_empty_record_there_is_no_picture() -> None:

@@ -60,6 +60,14 @@ def names(tale: Tale) -> list[str]:
             ["programme/programme"],
         ),
         (Tale().begun().at().at(SECOND).returned(), [f"ward/{SECOND}"]),
+        (
+            Tale()
+            .begun()
+            .at()
+            .returned()
+            .say(FIRST, ResumeAgreed(role=CSO, reason="x"), ResumeAgreed(role=LEAD, reason="x")),
+            [],
+        ),
     ],
     ids=[
         "not started",
@@ -71,6 +79,7 @@ def names(tale: Tale) -> list[str]:
         "rolled back: frozen",
         "thawed, ward not resumed: only the programme",
         "frozen by one ward: the other's intents are still finished",
+        "resumed but still frozen: nothing begins",
     ],
 )
 def test_runs_follow_the_ledger(tale: Tale, expected: list[str]) -> None:

@@ -4,6 +4,7 @@ Each run also crashes actors before or after a chosen effect, takes the ledger a
 signals away, and moves the wall clock. The invariants are those of design section 2.
 """
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,7 +27,7 @@ from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, SLOW
 from tests.property.world import World
 
 INTERLEAVINGS = 2_000
-STEPS = 30
+STEPS = 20
 SIDES = st.sampled_from(["sentinels", "guards", "flows"])
 PERSON = Cause(trigger=Trigger.PERSON, reason="asked")
 
@@ -271,6 +272,7 @@ class Rollout(RuleBasedStateMachine):
             assert any(isinstance(d.happening, RollbackIntended) for d in self.world.drafts())
 
 
+@pytest.mark.timeout(1800)
 def test_no_interleaving_breaks_the_rules():
     run_state_machine_as_test(
         Rollout,
