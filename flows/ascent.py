@@ -79,7 +79,8 @@ class Ascent:
         """Do the next thing and read what came of it. Raises: Corrupt."""
         try:
             step = self.climber.step(self.ward)
-            self.backstop.look(step)
+            if self.backstop.look(step) is not None:
+                self.reader.drain()
             telling = self.reader.read()
         except Corrupt:
             raise

@@ -18,7 +18,7 @@ from orchestrator.bootstrap import Installation
 from orchestrator.core.decision import legacy_level
 from orchestrator.core.event import Cause, RollbackBlocked, Trigger
 from orchestrator.core.ids import Role, StageName
-from orchestrator.core.state import WardState
+from orchestrator.core.state import Phase, WardState
 from orchestrator.core.verdict import Level, Verdict
 from orchestrator.errors import Conflict, Refused, WardshiftError
 from orchestrator.service.backstop import Returner
@@ -101,7 +101,8 @@ def resume(installation: Installation, ward: WardId, *, role: str, reason: str) 
             desk.lift(ward, reason=reason)
             return End(is_good=True, name=RESUMED, message=f"{ward} may move forward again")
         desk.agree_to_resume(ward, Role(role), reason=reason)
-        return _agreed(str(ward))
+        is_free = desk.book.read().ward(ward).phase is Phase.WAITING
+        return _agreed(str(ward), is_free=is_free)
 
     return _said(installation, role, word)
 
@@ -111,7 +112,7 @@ def thaw(installation: Installation, *, role: str, reason: str) -> End:
 
     def word(desk: Desk) -> End:
         desk.agree_to_resume(None, Role(role), reason=reason)
-        return _agreed("the programme")
+        return _agreed("the programme", is_free=desk.book.read().freeze is None)
 
     return _said(installation, role, word)
 
@@ -124,13 +125,17 @@ def _said(installation: Installation, role: str, word: Callable[[Desk], End]) ->
         return End(is_good=False, name=REFUSED, message=str(error))
 
 
-def _agreed(what: str) -> End:
+def _agreed(what: str, *, is_free: bool) -> End:
+    if is_free:
+        text = f"two roles agreed: {what} may begin again"
+        return End(is_good=True, name=RESUMED, message=text)
     text = f"one role agreed; when a second, different one has, {what} may begin again"
     return End(is_good=True, name=AGREED, message=text)
 
 
 def _read(reader: LedgerReader, ward: WardId) -> WardState:
     try:
+        reader.drain()
         return reader.read().state.ward(ward)
     except WardshiftError as error:
         log.warning("ledger.missed", problem=str(error))

@@ -1,7 +1,8 @@
-"""Reads the ledger for showing, and carries this machine's journals into it.
+"""Reads the ledger for showing, and can carry this machine's journals into it.
 
-Whoever shows the ledger also drains: what the way back wrote on local disk becomes
-visible although no sentinel runs on this machine. Source: decision 4.
+The recorder does both, so that what the way back wrote on local disk becomes visible
+although no sentinel runs on this machine; a run does it for what it wrote itself.
+Source: decision 4.
 """
 
 from collections.abc import Callable
@@ -13,16 +14,18 @@ from orchestrator.ports import Ledger
 
 
 class LedgerReader:
-    """The telling of a ledger, read on from where it stopped. For one thread at a time."""
+    """The telling of a ledger, read on from where it stopped. For one thread at a time.
+
+    `drain` carries journals into the ledger. Raises: Unavailable, Indeterminate, Corrupt.
+    """
 
     def __init__(self, ledger: Ledger, drain: Callable[[], object]) -> None:
         self._ledger = ledger
-        self._drain = drain
+        self.drain = drain
         self.telling = Telling()
 
     def read(self) -> Telling:
         """The telling up to the ledger's end. Raises: Unavailable, Corrupt."""
-        self._drain()
         self.telling = tell(self.telling, self._ledger.entries(after=self.telling.state.head))
         return self.telling
 

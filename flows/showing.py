@@ -39,6 +39,7 @@ class Showroom:
             if self._recorder is None or self._keeper is None:
                 self._open(await deployments.apply(client, self.installation.plan))
             answered()
+            await asyncio.to_thread(self._reader.drain)
             telling = await asyncio.to_thread(self._reader.read)
             assert self._recorder is not None
             assert self._keeper is not None

@@ -48,11 +48,11 @@ def climb() -> tuple[Draft, ...]:
         draft(None, ProgrammeStarted(wards=(FIRST, SECOND))),
         draft(None, WatchTaken(unwatched_since=None)),
         draft(FIRST, WardStarted(stage=READINESS), after_h=0.1),
-        draft(FIRST, _seen(LEGACY_UP, Level.PASS, Code.WITHIN, 1.0, 1.0), after_h=0.2),
+        draft(FIRST, verdict(LEGACY_UP, Level.PASS, Code.WITHIN, 1.0, 1.0), after_h=0.2),
         draft(FIRST, _intended(SHADOW, 2, exposes=False), after_h=1),
         draft(FIRST, _entered(SHADOW, 2), after_h=1),
-        draft(FIRST, _seen(SLOW, Level.WARN, Code.NEAR_LIMIT, 1.4, 2.0), after_h=12),
-        draft(FIRST, _seen(SLOW, Level.PASS, Code.WITHIN, 0.4, 2.0), after_h=15),
+        draft(FIRST, verdict(SLOW, Level.WARN, Code.NEAR_LIMIT, 1.4, 2.0), after_h=12),
+        draft(FIRST, verdict(SLOW, Level.PASS, Code.WITHIN, 0.4, 2.0), after_h=15),
         draft(FIRST, ApprovalGiven(stage=NOTES_STAGE, role=CSO), after_h=24),
         draft(FIRST, ApprovalGiven(stage=NOTES_STAGE, role=HEAD, comment="ready"), after_h=24.5),
         draft(FIRST, _intended(NOTES_STAGE, 3, exposes=True), after_h=25),
@@ -64,7 +64,7 @@ def breach() -> tuple[Draft, ...]:
     return (
         draft(
             FIRST,
-            _seen(TEXT_LOST, Level.BREACH, Code.OCCURRED, 3.0, 0.0),
+            verdict(TEXT_LOST, Level.BREACH, Code.OCCURRED, 3.0, 0.0),
             after_h=BREACH_AT_H,
         ),
     )
@@ -88,7 +88,7 @@ def told() -> tuple[Entry, ...]:
     return entries(*drafts())
 
 
-def _seen(signal, level, code, value, limit) -> VerdictChanged:
+def verdict(signal, level, code, value, limit) -> VerdictChanged:
     return VerdictChanged(signal=signal, level=level, code=code, value=value, limit=limit, n=40)
 
 

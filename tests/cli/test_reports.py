@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from orchestrator.core.event import RollbackBlocked, WardStarted
 from orchestrator.core.ids import Side
-from orchestrator.core.verdict import Level
+from orchestrator.core.verdict import Code, Level
 from orchestrator.reports.facts import Span, TimelineFacts, timeline_facts
 from orchestrator.reports.timeline import summary, timeline_svg
 from tests.cli import tale
 from tests.drafts import START, entries
-from tests.plans import FIRST, NOTES, RESULTS, SECOND, plan
+from tests.plans import FIRST, NOTES, RESULTS, SECOND, SLOW, plan
 
 
 def told() -> TimelineFacts:
@@ -96,9 +96,14 @@ def test_after_any_prefix_spans_fill_the_whole_time_without_gaps(length: int) ->
 
 
 def test_what_was_drained_late_never_turns_time_back() -> None:
-    late = tuple(reversed(tale.back()))
-    facts = timeline_facts(plan(), FIRST, entries(*tale.climb(), *tale.breach(), *late))
-    assert all(span.start < span.end for way in facts.slices for span in way.spans)
+    seen = ((Level.WARN, Code.NEAR_LIMIT, 26.0), (Level.BLIND, Code.STALE, 25.5))
+    drained = [
+        tale.draft(FIRST, tale.verdict(SLOW, level, code, 1.4, 2.0), after_h=after_h)
+        for level, code, after_h in seen
+    ]
+    facts = timeline_facts(plan(), FIRST, entries(*tale.climb(), *drained, *tale.breach()))
+    assert all(one.end == two.start for one, two in pairwise(facts.levels))
+    assert Level.BLIND in held(facts.levels)
 
 
 def drawn(facts: TimelineFacts, path: Path) -> str:

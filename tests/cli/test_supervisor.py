@@ -48,12 +48,22 @@ def job(name: str, code: str, *, restart: bool = True, grace_s: float = 10.0) ->
     return Job(name=name, command=command, environment={}, restart=restart, grace_s=grace_s)
 
 
+def state(pid: int) -> str:
+    """The kernel's letter for what a process does; empty when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
 def lives(pid: int) -> bool:
     """Whether a process runs; one that has ended and was not collected does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return state(pid) not in ("", "Z")
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process comes to be stopped."""
+    return wait_until(lambda: state(pid) == "T", timeout_s=LIMIT_S)
 
 
 def is_ready(supervisor: Supervisor, name: str) -> bool:
@@ -99,8 +109,9 @@ def test_a_child_that_will_not_end_is_made_to(supervisor: Supervisor) -> None:
 def test_a_stopped_child_ends_too(supervisor: Supervisor) -> None:
     pid = supervisor.start(job("one", SLEEPS))
     supervisor.signal("one", signal.SIGSTOP)
+    assert is_stopped(pid)
     supervisor.end("one")
-    assert not lives(pid)
+    assert supervisor.ended("one") == -signal.SIGTERM  # it was asked, not made to
 
 
 def test_a_command_that_does_not_exist_is_said(supervisor: Supervisor) -> None:
@@ -119,6 +130,7 @@ def test_a_killed_supervisor_leaves_nobody_behind(tmp_path: Path, frozen: bool) 
         assert all(lives(pid) for pid in pids)
         if frozen:
             os.kill(next(iter(pids)), signal.SIGSTOP)
+            assert is_stopped(next(iter(pids)))
     finally:
         host.kill()
         host.wait()
