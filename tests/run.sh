@@ -9,4 +9,6 @@ echo "tests: pure core, services and command line first; the real Prometheus is 
 "$PYTHON" -m tests.real.parts build >build/parts.log 2>&1 &
 parts=$!
 trap 'kill "$parts" 2>/dev/null || true' EXIT
-exec "$PYTHON" -m pytest "$@"
+# In the order of the files, so that two runs are the same run; for another order give -p randomly.
+exec "$PYTHON" -m pytest -p no:randomly tests/core tests/wards tests/service tests/property \
+    tests/ledger tests/cli tests/practice tests/contract tests/flows tests/e2e "$@"

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from orchestrator.adapters.metrics import CONTENT_TYPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def app(pages: Pages) -> Starlette:
         return JSONResponse(asdict(now), status_code=200 if now.healthy else 503)
 
     def metrics(_request: Request) -> Response:
-        return Response(pages.metrics(), media_type=METRICS_TYPE)
+        return Response(pages.metrics(), media_type=CONTENT_TYPE)
 
     def board(_request: Request) -> Response:
         return JSONResponse({**pages.board(), "ledger_age_s": pages.ledger_age_s()})

@@ -128,7 +128,7 @@ def test_deployments_are_applied_as_often_as_one_likes_and_name_no_machine(
     async def again(client: PrefectClient) -> None:
         assert await deployments.apply(client, plan()) == ids
         every = await client.read_deployments()
-        assert {one.id for one in every} == set(ids.values())
+        assert {one.id for one in every} >= set(ids.values())
         assert all(os.sep not in f"{one.path}{one.job_variables}{one.parameters}" for one in every)
         button = await client.read_deployment(ids["rollback/rollback"])
         choices = button.parameter_openapi_schema

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 
+from flows import deployments
 from orchestrator.adapters.clock import wait_until
 from orchestrator.bootstrap import Installation, install
 from orchestrator.core.event import Actor, Cause, Trigger
@@ -21,6 +23,7 @@ from orchestrator.service.rollback import Outcome, roll_back
 from orchestrator.settings import write_site
 from tests.flows.server import PrefectServer
 from tests.flows.stage import MARKS, in_prefect
+from tests.plans import plan as small_plan
 from tests.real.practice_parts import PracticeSite, call, practice_site
 from wards.model import WardId
 
@@ -106,6 +109,13 @@ def in_state(name: str, *tags: str) -> list[FlowRun]:
     return [run for run in runs_of(*tags) if run.state_name == name]
 
 
+@pytest.fixture
+def shared_server(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
+    """The session's server; the buttons are given back as the other tests know them."""
+    yield prefect_server
+    in_prefect(lambda client: deployments.apply(client, small_plan()))
+
+
 @contextmanager
 def worker(home: Path) -> Iterator[Worker]:
     one = Worker(home)
@@ -128,11 +138,11 @@ def process_of(run: FlowRun) -> int:
 
 
 def test_runs_live_die_and_live_again_and_a_return_is_shown_once(
-    prefect_server: PrefectServer, tmp_path: Path
+    shared_server: PrefectServer, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     with practice_site(tmp_path) as site:
-        installation = make_home(home, site, prefect_server)
+        installation = make_home(home, site, shared_server)
         ward = installation.plan.wards[0].id
         with worker(home) as it:
             first = it.eventually(lambda: in_state("Running", "ward", ward))
@@ -140,13 +150,14 @@ def test_runs_live_die_and_live_again_and_a_return_is_shown_once(
             it.eventually(
                 lambda: [r for r in in_state("Running", "ward", ward) if r.id != first.id]
             )
-            prefect_server.stop()
+            shared_server.stop()
             bring_back(installation, ward)
-            prefect_server.start()
+            shared_server.start()
             it.eventually(lambda: in_state("RolledBack", "ward", ward))
             record = it.eventually(lambda: in_state("RolledBack", ward, "rollback"))
             assert record.name == f"ROLLBACK {ward}: operations: drill"
-            it.eventually(lambda: in_state("RolledBack", "programme"))
+            programme = it.eventually(lambda: in_state("RolledBack", "programme"))
+            assert programme.name.startswith("practice: 3 wards")
             assert it.stop() == 0
         assert len(runs_of(ward, "rollback")) == 1
         assert len(runs_of(ward, "ward")) == 2

@@ -1,12 +1,19 @@
-"""Two hospitals for all tests here: one without staff, one with."""
+"""What all tests here share: a client, and a hospital in which nobody works."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.practice.stage import STARTS_AT
+from tests.practice.stage import STARTS_AT, client
 from wards.practice.hospital import Hospital
 from wards.practice.staffing import PracticeWard
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_client() -> Iterator[None]:
+    yield
+    client().close()
+    client.cache_clear()
 
 
 @pytest.fixture(scope="session")

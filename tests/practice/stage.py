@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,9 +21,14 @@ PATIENCE_S = 20.0
 _numbers = itertools.count(1)
 
 
+@cache
+def client() -> httpx2.Client:
+    """One for all tests: making one costs more than most requests."""
+    return httpx2.Client(trust_env=False, timeout=PATIENCE_S)
+
+
 def ask(method: str, url: str, **kwargs: Any) -> httpx2.Response:
-    with httpx2.Client(trust_env=False, timeout=PATIENCE_S) as client:
-        return client.request(method, url, **kwargs)
+    return client().request(method, url, **kwargs)
 
 
 def new_ward(hospital: Hospital, **backends: str) -> str:

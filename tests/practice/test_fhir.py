@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.practice.stage import eventually, metric, new_ward
+from tests.practice.stage import ask, eventually, metric, new_ward
 from wards.practice.hospital import Hospital
 from wards.practice.wire import RESOURCE_TYPES, SLICES, SYSTEMS
 
@@ -19,17 +19,16 @@ SYSTEM = "urn:wardshift:practice"
 class Ehr:
     """One EHR asked directly, as one ward of the test's own."""
 
-    def __init__(self, hospital: Hospital, system: str, client: httpx2.Client) -> None:
+    def __init__(self, hospital: Hospital, system: str) -> None:
         self.hospital = hospital
         self.system = system
         self.url = hospital.addresses[f"{system}_url"]
         self.ward = new_ward(hospital)
-        self._client = client
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
         url = path if path.startswith("http") else f"{self.url}{path}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self._client.request(method, url, json=body, headers={"x-ward": self.ward} | named)
+        answer = ask(method, url, json=body, headers={"x-ward": self.ward} | named)
         assert answer.headers.get("x-ehr-system", self.system) == self.system
         return answer
 
@@ -65,9 +64,8 @@ def code(answer: httpx2.Response) -> tuple[int, str]:
 
 
 @pytest.fixture(params=SYSTEMS)
-def ehr(request: pytest.FixtureRequest, quiet: Hospital) -> Iterator[Ehr]:
-    with httpx2.Client(trust_env=False, timeout=20) as client:
-        yield Ehr(quiet, request.param, client)
+def ehr(request: pytest.FixtureRequest, quiet: Hospital) -> Ehr:
+    return Ehr(quiet, request.param)
 
 
 def test_it_says_what_it_offers(ehr: Ehr) -> None:
