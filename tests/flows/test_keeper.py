@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Pending, Running, Suspended
 
@@ -70,7 +71,8 @@ def scene(ids: Mapping[str, UUID], tmp_path: Path) -> Round:
     tale = Tale().begun()
 
     async def clean(client: PrefectClient) -> None:
-        for run in await client.read_flow_runs():
+        kept = FlowFilter(name=FlowFilterName(any_=[PROGRAMME, WARD, APPROVE]))
+        for run in await client.read_flow_runs(flow_filter=kept):
             await client.delete_flow_run(run.id)
 
     in_prefect(clean)
