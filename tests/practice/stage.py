@@ -71,12 +71,14 @@ def as_ward(hospital: Hospital, ward: str, path: str, *, replica: int = 0) -> ht
     return ask("GET", through(hospital, path, replica=replica), headers={"x-ward": ward})
 
 
-def raw_get(hospital: Hospital, path: str, headers: tuple[tuple[str, str], ...]) -> Any:
-    """A GET whose path and headers nobody tidies up."""
+def raw_ask(
+    hospital: Hospital, path: str, headers: tuple[tuple[str, str], ...], *, method: str = "GET"
+) -> Any:
+    """A request whose path and headers nobody tidies up."""
     address = urlsplit(hospital.addresses["gateway_url"])
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=PATIENCE_S)
     try:
-        connection.putrequest("GET", path, skip_accept_encoding=True)
+        connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in headers:
             connection.putheader(name, value)
         connection.endheaders()

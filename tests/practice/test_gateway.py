@@ -1,6 +1,12 @@
 """The gateway: whose request goes where, what the control plane promises, and its usual lies."""
 
+import os
+import socket
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +14,7 @@ import httpx2
 import pytest
 
 from tests.practice.stage import (
+    PATIENCE_S,
     admin,
     as_ward,
     ask,
@@ -15,11 +22,13 @@ from tests.practice.stage import (
     log_lines,
     new_ward,
     put_route,
-    raw_get,
+    raw_ask,
     route,
     through,
 )
+from wards.practice.gateway.dataplane import MAX_COPIES
 from wards.practice.hospital import Hospital
+from wards.practice.processes import free_ports
 
 pytestmark = pytest.mark.real
 
@@ -54,7 +63,7 @@ def test_a_rule_takes_its_paths_and_the_fallback_the_rest(
     quiet: Hospital, path: str, system: str, rule: str
 ) -> None:
     ward = new_ward(quiet, notes="candidate")
-    answer = raw_get(quiet, path, (("x-ward", ward),))
+    answer = raw_ask(quiet, path, (("x-ward", ward),))
     assert answer.getheader("x-ehr-system") == system
     assert answer.getheader("x-wardshift-epoch") == "1"
     assert answer.getheader("x-gateway-replica") == "0"
@@ -75,7 +84,7 @@ def test_a_rule_takes_its_paths_and_the_fallback_the_rest(
     ids=str,
 )
 def test_a_request_names_exactly_one_ward(quiet: Hospital, wards: tuple[str, ...]) -> None:
-    answer = raw_get(quiet, METADATA, tuple(("x-ward", ward) for ward in wards))
+    answer = raw_ask(quiet, METADATA, tuple(("x-ward", ward) for ward in wards))
     assert (answer.status, answer.getheader("x-gateway-error")) == (400, "ward-header")
     assert answer.getheader("x-ehr-system") is None
 
@@ -167,6 +176,7 @@ def test_reads_are_copied_and_writes_are_not(quiet: Hospital) -> None:
     headers = {"x-ward": ward}
     written = ask("POST", through(quiet, "/notes/fhir/Patient"), json=PATIENT, headers=headers)
     assert answered_by(written) == ("legacy", "2")
+    raw_ask(quiet, "/admissions/session/login", (("x-ward", ward),), method="POST")
     read = as_ward(quiet, ward, f"/notes{METADATA}")
     assert answered_by(read) == ("legacy", "2")
     eventually(lambda: mirrored(quiet, ward))
@@ -188,6 +198,48 @@ def test_a_mirror_in_trouble_does_not_hurt(quiet: Hospital, trouble: str) -> Non
     assert {line["status"] for line in mirrored(quiet, ward)} <= {502, 504}
     if trouble == "outage":
         quiet.restart("candidate")
+
+
+def test_copies_under_way_have_a_limit(quiet: Hospital, tmp_path: Path) -> None:
+    ward = "copied-1"
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as silent, httpx2.Client() as client:
+        silent.settimeout(PATIENCE_S)
+        with own_gateway(quiet, tmp_path, candidate=silent.getsockname()[1]) as (data, control):
+            client.post(f"{control}/routes", json=route(ward, epoch=1, mirror="candidate"))
+            for _ in range(MAX_COPIES + 10):
+                answer = client.get(f"{data}/notes{METADATA}", headers={"x-ward": ward})
+                assert answered_by(answer) == ("legacy", "1")
+            waiting = [silent.accept()[0] for _ in range(MAX_COPIES)]
+            silent.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                silent.accept()
+            for connection in waiting:
+                connection.close()
+
+
+@contextmanager
+def own_gateway(quiet: Hospital, home: Path, *, candidate: int) -> Iterator[tuple[str, str]]:
+    """A gateway of the test's own, with another candidate; its data and control addresses."""
+    data, control = free_ports(2)
+    command = [sys.executable, "-m", "wards.practice.gateway", f"--port={data}"]
+    command += [f"--admin-port={control}", f"--legacy={quiet.addresses['legacy_url']}"]
+    command += [f"--candidate=http://127.0.0.1:{candidate}", f"--clock={quiet.clock_file}"]
+    command += [f"--state={home / 'state.json'}", f"--log={home / 'log.jsonl'}"]
+    command += ["--backend-timeout-s=60", f"--parent-pid={os.getpid()}"]
+    gateway = subprocess.Popen(command)
+    try:
+        eventually(lambda: _is_up(f"http://127.0.0.1:{control}/healthz"))
+        yield f"http://127.0.0.1:{data}", f"http://127.0.0.1:{control}"
+    finally:
+        gateway.terminate()
+        gateway.wait(PATIENCE_S)
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return ask("GET", url).is_success
+    except httpx2.TransportError:
+        return False
 
 
 def test_a_route_is_fenced(quiet: Hospital) -> None:
@@ -314,10 +366,12 @@ def test_nothing_of_a_record_reaches_the_log(quiet: Hospital) -> None:
     created = ask("POST", url, json=note, headers=headers)
     ask("GET", f"{url}/{created.json()['id']}?identifier={MARK}", headers=headers)
     ask("GET", through(quiet, f"/{MARK}/fhir/{MARK}"), headers=headers)
+    ask("GET", through(quiet, f"/notes/fhir/{MARK}"), headers=headers)
     ask("GET", through(quiet, METADATA), headers={"x-ward": MARK})
     ask(MARK.upper(), url, headers=headers)
     lines = log_lines(quiet, ward)
-    assert [line["resource"] for line in lines[:3]] == ["DocumentReference"] * 2 + ["other"]
+    resources = [line["resource"] for line in lines[:4]]
+    assert resources == ["DocumentReference", "DocumentReference", "other", "other"]
     assert {line["client"] for line in lines} == {"other"}
     written = [quiet.gateway_log, *(quiet.home / "logs").iterdir()]
     text = "".join(Path(path).read_text(encoding="utf-8") for path in written).casefold()
