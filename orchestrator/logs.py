@@ -1,13 +1,18 @@
 """How the processes speak to operators: JSON lines on stderr, or colours on a terminal.
 
 Log is not audit: the ledger is. Nothing that looks like a Swedish personal identity
-number passes (design rule 11).
+number passes (design rule 11), and a log that cannot be written holds nobody up: a full
+disk, a closed pipe or a reader that stopped reading must not delay a return (rule 5).
 """
 
+import atexit
 import logging
+import queue
 import re
 import sys
+import threading
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -18,6 +23,8 @@ IDENTITY = re.compile(
     r"(?<![0-9a-fA-F.])(?:\d{2})?\d{6}[-+ ]?[0-9A-Za-z]\d{2}[0-9A-Za-z](?![0-9a-fA-F])"
 )
 DROPPED = "[identity removed]"
+MOST_LINES = 10_000
+LAST_WORDS_S = 1.0
 
 
 def drop_identifiers(
@@ -39,13 +46,69 @@ def _clean(value: Any) -> Any:
             return value
 
 
+class Outlet:
+    """Takes log lines without ever waiting, and writes them to stderr from a thread of its own.
+
+    Beyond ``most`` waiting lines, new ones are dropped and counted; the count is told
+    when writing works again.
+    """
+
+    def __init__(self, most: int = MOST_LINES) -> None:
+        self._lines: queue.Queue[str] = queue.Queue(most)
+        self._start = threading.Lock()
+        self._writer: threading.Thread | None = None
+        self.dropped = 0
+
+    def msg(self, line: str) -> None:
+        """Accept one line; never blocks, never raises."""
+        self._ensure_writer()
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self.dropped += 1
+
+    debug = info = warning = error = critical = exception = fatal = failure = err = log = msg
+
+    def drain(self, within_s: float = LAST_WORDS_S) -> bool:
+        """Wait until what was accepted is written, at most ``within_s`` seconds; whether it is."""
+        with self._lines.all_tasks_done:
+            return self._lines.all_tasks_done.wait_for(
+                lambda: not self._lines.unfinished_tasks, timeout=within_s
+            )
+
+    def _ensure_writer(self) -> None:
+        with self._start:
+            if self._writer is None or not self._writer.is_alive():
+                self._writer = threading.Thread(target=self._write, name="log", daemon=True)
+                self._writer.start()
+
+    def _write(self) -> None:
+        while True:
+            line = self._lines.get()
+            # stderr is looked up each time: whoever runs this process may have put another there.
+            # A stream that is closed or full is nobody's reason to stop.
+            with suppress(OSError, ValueError):
+                _say(line)
+                self._tell_dropped()
+            self._lines.task_done()
+
+    def _tell_dropped(self) -> None:
+        if self.dropped:
+            dropped, self.dropped = self.dropped, 0
+            _say(f'{{"event": "log.dropped", "lines": {dropped}}}')
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+outlet = Outlet()
+atexit.register(outlet.drain)
+
+
 def configure(process: str, *, level: str = "INFO") -> None:
     """Set up structlog for one process. Every line carries the process's name."""
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer()
-    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -53,10 +116,17 @@ def configure(process: str, *, level: str = "INFO") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             drop_identifiers,
-            renderer,
+            _renderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: outlet,
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
+
+
+def _renderer() -> Any:
+    with suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            return structlog.dev.ConsoleRenderer()
+    return structlog.processors.JSONRenderer()

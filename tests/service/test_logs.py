@@ -1,7 +1,13 @@
+import errno
+import io
+import sys
+import threading
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.logs import DROPPED, drop_identifiers
+from orchestrator.logs import DROPPED, Outlet, drop_identifiers
 
 # Synthetic on purpose: the shape of Swedish identity numbers, with dates that never were.
 dates = st.tuples(st.integers(1900, 2099), st.integers(1, 12), st.integers(1, 91))
@@ -35,3 +41,50 @@ def test_nested_values_are_cleaned_too(date, tail):
 def test_ordinary_values_stay():
     line = {"event": "tick.finished", "ward": "medicine-52", "took_s": 0.12, "epoch": 7}
     assert drop_identifiers(None, "info", dict(line)) == line
+
+
+class Stuck(io.TextIOBase):
+    """A stream whose reader has stopped reading."""
+
+    def __init__(self):
+        self.go_on = threading.Event()
+        self.text = ""
+
+    def write(self, text):
+        self.go_on.wait()
+        self.text += text
+        return len(text)
+
+
+class Broken(io.TextIOBase):
+    def write(self, _text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_reader_that_stopped_reading_holds_nobody_up(monkeypatch):
+    stuck = Stuck()
+    monkeypatch.setattr(sys, "stderr", stuck)
+    outlet = Outlet(most=3)
+    for number in range(10):
+        outlet.msg(f"line {number}")
+    assert not outlet.drain(within_s=0.01)
+    assert outlet.dropped >= 10 - 3 - 1
+    stuck.go_on.set()
+    assert outlet.drain(within_s=60)
+    assert stuck.text.startswith("line 0\n")
+    assert '"log.dropped"' in stuck.text
+
+
+@pytest.mark.parametrize("trouble", [Broken, "closed"])
+def test_a_stream_that_cannot_be_written_stops_nobody(monkeypatch, trouble):
+    bad = io.StringIO()
+    bad.close()
+    monkeypatch.setattr(sys, "stderr", bad if trouble == "closed" else trouble())
+    outlet = Outlet()
+    outlet.msg("lost")
+    assert outlet.drain(within_s=60)
+    good = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", good)
+    outlet.msg("kept")
+    assert outlet.drain(within_s=60)
+    assert good.getvalue() == "kept\n"
