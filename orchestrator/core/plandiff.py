@@ -71,9 +71,9 @@ def _by_name(items: tuple[object, ...]) -> Mapping[str, object]:
 def _members(
     where: str, before: Mapping[str, object], after: Mapping[str, object]
 ) -> Iterator[Change]:
-    for name in before.keys() - after.keys():
+    for name in (name for name in before if name not in after):
         yield Change(where=_dot(where, name), before="there", after="", is_looser=True)
-    for name in after.keys() - before.keys():
+    for name in (name for name in after if name not in before):
         exposes = where == ".wards"
         yield Change(where=_dot(where, name), before="", after="there", is_looser=exposes)
     for name in (name for name in before if name in after):

@@ -145,6 +145,12 @@ def _asks(plan: Plan, signal: Signal, at: Place) -> Iterator[Problem]:
         elif isinstance(signal.query, ScrapeQuery) and provider.metrics:
             asked = [signal.query.metric, *([signal.query.per] if signal.query.per else [])]
             yield from _known((*at, "scrape", "metric"), asked, provider.metrics)
+        elif isinstance(signal.query, PromQuery) and signal.min_samples > 1:
+            yield Problem(
+                where=(*at, "min_samples"),
+                what="PromQL answers one number and not how many observations are behind it",
+                todo="leave it out, and put the least count into the query (and count >= 20)",
+            )
         if provider.sample_every_s + plan.policy.tick_s > signal.fresh_within_s:
             yield Problem(
                 where=(*at, "fresh_within_s"),
