@@ -163,23 +163,25 @@ def _start_hospital(everything: Everything, plan: Plan, wishes: Wishes) -> None:
 
 def _write_site(everything: Everything, wishes: Wishes) -> None:
     """Say in site.env what this run knows; what a person wrote there besides is kept."""
+    written = _written(everything.home / SITE_FILE)
     values = {
-        **_written(everything.home / SITE_FILE),
+        **written,
         "plan": str(everything.plan_path),
         "prefect_api": f"{everything.prefect_ui}/api",
         "prefect_ui": everything.prefect_ui,
         "sentinel_port": str(everything.sentinel_port),
     }
     if everything.hospital is not None:
-        values |= _practice_addresses(everything.hospital)
+        values |= _practice_addresses(everything.hospital, written.get("addresses", "{}"))
     if wishes.ledger_url:
         values["ledger_url"] = wishes.ledger_url
     write_site(everything.home, values)
 
 
-def _practice_addresses(hospital: Hospital) -> dict[str, str]:
+def _practice_addresses(hospital: Hospital, others: str) -> dict[str, str]:
     where = hospital.addresses
     addresses = {
+        **json.loads(others),
         "staff_metrics": where["staff_metrics_url"],
         "legacy": where["legacy_url"],
         "candidate": where["candidate_url"],

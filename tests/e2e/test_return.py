@@ -126,7 +126,7 @@ def test_legacy_sick_nothing_is_switched_and_people_are_told_what_to_do(exposed)
     (page, *_) = exposed.pages()
     procedure = exposed.installation.plan.ward(WARD).downtime_procedure
     assert procedure in str(page)
-    assert exposed.happenings(ev.RollbackBlocked)
+    assert exposed.eventually(lambda: bool(exposed.happenings(ev.RollbackBlocked)))
     exposed.hospital.restart("legacy")
     assert exposed.home_within(HARM_S), exposed.why()
 

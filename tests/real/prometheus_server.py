@@ -26,6 +26,18 @@ class PrometheusServer:
 
     url: str
     process: "subprocess.Popen[bytes]"
+    targets_file: Path
+
+    def scrape(self, targets: Sequence[str]) -> None:
+        """Scrape these `host:port` targets from now on; the server sees the change itself."""
+        new = self.targets_file.with_suffix(".new")
+        new.write_text(json.dumps([{"targets": list(targets)}]))
+        new.replace(self.targets_file)
+
+    def kill(self) -> None:
+        """Kill -9; it does not come back."""
+        self.process.kill()
+        self.process.wait()
 
     def pause(self) -> None:
         """It hangs from when this returns: connections are taken, nothing is answered."""
@@ -53,7 +65,8 @@ def prometheus_running(
     it does not become ready.
     """
     config = folder / "prometheus.yaml"
-    config.write_text(_config(targets, scrape_every_s))
+    targets_file = folder / "targets.json"
+    config.write_text(_config(targets_file, scrape_every_s))
     log = folder / "prometheus.log"
     port = _free_port()
     with log.open("wb") as output:
@@ -68,7 +81,8 @@ def prometheus_running(
             stdout=output,
             stderr=output,
         )
-    server = PrometheusServer(url=f"http://127.0.0.1:{port}", process=process)
+    server = PrometheusServer(f"http://127.0.0.1:{port}", process, targets_file)
+    server.scrape(targets)
     try:
         if not wait_until(lambda: _is_ready(server), timeout_s=READY_LIMIT_S):
             raise RuntimeError(f"Prometheus is not ready: {log.read_text()[-2000:]}")
@@ -77,13 +91,16 @@ def prometheus_running(
         _stop(server)
 
 
-def _config(targets: Sequence[str], scrape_every_s: float) -> str:
+def _config(targets_file: Path, scrape_every_s: float) -> str:
     every = f"{scrape_every_s * 1000:.0f}ms"
     return json.dumps(
         {
             "global": {"scrape_interval": every, "scrape_timeout": every},
             "scrape_configs": [
-                {"job_name": "tests", "static_configs": [{"targets": list(targets)}]}
+                {
+                    "job_name": "tests",
+                    "file_sd_configs": [{"files": [str(targets_file)], "refresh_interval": "1s"}],
+                }
             ],
         }
     )
