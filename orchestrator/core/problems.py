@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from difflib import get_close_matches
+from functools import cache
 from itertools import pairwise
 
 from orchestrator.core.budget import budgets, lease_need_s
@@ -24,7 +25,7 @@ from orchestrator.core.plan import (
     Stage,
 )
 from orchestrator.core.threshold import BaselineRatio, Direction, Limit, Tripwire
-from wards.shifts import on_duty
+from wards.shifts import Patterns, shifts_between
 from wards.windows import next_open
 
 Place = tuple[str | int, ...]
@@ -46,6 +47,7 @@ QUERY_OF = {
     ProviderKind.PROBE: ProbeQuery,
 }
 NEEDED_ROLES = 2
+A_WEEK = timedelta(days=7)
 
 
 def problems(plan: Plan) -> tuple[Problem, ...]:
@@ -332,29 +334,42 @@ def _roles(plan: Plan) -> Iterator[Problem]:
 
 def _hours(plan: Plan) -> Iterator[Problem]:
     start = datetime.combine(plan.starts_on, time(), tzinfo=plan.zone)
+
+    # Many wards share a pattern, and looking for an hour is the slow part of reading a plan.
+    @cache
+    def first_gap(patterns: Patterns) -> datetime | None:
+        return _first_gap(plan, patterns, start)
+
+    @cache
+    def opens_at(patterns: Patterns) -> datetime | None:
+        return next_open(plan.windows, patterns, plan.zone, start)
+
     for place, ward in enumerate(plan.wards):
         if not ward.patterns:
             continue
-        gap = next(
-            (
-                moment
-                for moment in (start + timedelta(minutes=30 * step) for step in range(7 * 48))
-                if not on_duty(ward.patterns, plan.zone, moment)
-            ),
-            None,
-        )
+        gap = first_gap(ward.patterns)
         if gap is not None:
             yield Problem(
                 where=("wards", place, "shift_pattern"),
                 what=f"nobody is on duty on {gap:%A %H:%M}",
                 todo="shifts must cover every hour from the programme's start",
             )
-        elif next_open(plan.windows, ward.patterns, plan.zone, start) is None:
+        elif opens_at(ward.patterns) is None:
             yield Problem(
                 where=("windows",),
                 what=f"they never open for {ward.id} in the 30 days after {plan.starts_on}",
                 todo="wider hours, or smaller distances from handovers",
             )
+
+
+def _first_gap(plan: Plan, patterns: Patterns, start: datetime) -> datetime | None:
+    """The first local moment of the first week at which no shift is at work."""
+    covered = start
+    for shift in shifts_between(patterns, plan.zone, start, start + A_WEEK):
+        if shift.start > covered:
+            return covered.astimezone(plan.zone)
+        covered = max(covered, shift.end)
+    return None if covered >= start + A_WEEK else covered.astimezone(plan.zone)
 
 
 CHECKS: tuple[Check, ...] = (

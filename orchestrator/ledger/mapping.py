@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any, get_args
 
@@ -31,14 +32,17 @@ def _kind_of(happening: type) -> str:
 
 
 KINDS: Mapping[str, type] = MappingProxyType({_kind_of(one): one for one in get_args(Happening)})
-_ADAPTERS: Mapping[str, TypeAdapter[Any]] = MappingProxyType(
-    {kind: TypeAdapter(one) for kind, one in KINDS.items()}
-)
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    """Made when first needed: making all of them is what a command would wait for."""
+    return TypeAdapter(KINDS[kind])
 
 
 def body_of(happening: Happening) -> str:
     """The happening's fields as canonical JSON. Raises: ValueError for what is not finite."""
-    adapter = _ADAPTERS[_kind_of(type(happening))]
+    adapter = _adapter(_kind_of(type(happening)))
     return _canonical(adapter.dump_python(happening, mode="json"))
 
 
@@ -49,7 +53,7 @@ def happening_from(kind: str, body: str) -> Happening:
     parsed = _parse(body)
     _check_fields(KINDS[kind], parsed)
     try:
-        happening: Happening = _ADAPTERS[kind].validate_python(parsed)
+        happening: Happening = _adapter(kind).validate_python(parsed)
     except ValidationError as error:
         raise ValueError(f"{kind} does not read: {error.error_count()} wrong fields") from error
     if body_of(happening) != body:

@@ -74,7 +74,7 @@ BROKEN = {
         "did you mean sas?",
     ),
     "unknown slice of a ward": (
-        in_plan("wards", 0, slices=("notes", "resuls")),
+        in_plan("wards", 0, slices=("notes", "resultss")),
         ("wards", 0, "slices"),
         "did you mean results?",
     ),
