@@ -242,7 +242,7 @@ class Watch:
         if state.phase is Phase.ROLLED_BACK and item.state.phase is not Phase.ROLLED_BACK:
             return  # it came home while this tick was reading; the next one sees it
         self._returns[item.ward] = self.executor.submit(
-            _guarded(lambda: roll_back(self.hands, state, cause))
+            _guarded(item.ward, lambda: roll_back(self.hands, state, cause))
         )
 
     def _stray(self, item: WardView) -> Cause | None:
@@ -308,7 +308,7 @@ def _by_ward(readings: Readings) -> Mapping[WardId, Mapping[SignalName, Reading]
     return by_ward
 
 
-def _guarded(job: Callable[[], RollbackReport]) -> Callable[[], RollbackReport]:
+def _guarded(ward: WardId, job: Callable[[], RollbackReport]) -> Callable[[], RollbackReport]:
     """The outermost frame of a return on its own thread: a fault of ours is said aloud, and the
     next tick, which finds the ward not home, begins again."""
 
@@ -316,7 +316,7 @@ def _guarded(job: Callable[[], RollbackReport]) -> Callable[[], RollbackReport]:
         try:
             return job()
         except Exception:
-            log.exception("rollback.stumbled")
+            log.exception("rollback.stumbled", ward=ward)
             raise
 
     return run

@@ -1,7 +1,10 @@
+import ast
 import errno
 import io
+import re
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -88,3 +91,23 @@ def test_a_stream_that_cannot_be_written_stops_nobody(monkeypatch, trouble):
     outlet.msg("kept")
     assert outlet.drain(within_s=60)
     assert good.getvalue() == "kept\n"
+
+
+def events_in_code():
+    """The first argument of every call of a log's methods: static, or None."""
+    root = Path(__file__).parents[2]
+    for path in (*root.glob("orchestrator/**/*.py"), *root.glob("flows/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="log"), attr=level), args=[event, *_]
+                ) if level != "bind":
+                    yield path.name, event.value if isinstance(event, ast.Constant) else None
+
+
+def test_every_event_has_a_static_name_and_a_line_in_the_reference():
+    used = list(events_in_code())
+    assert all(name is not None for _, name in used), used
+    text = (Path(__file__).parents[2] / "docs/reference/events.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \|", text, re.MULTILINE))
+    assert told == {name for _, name in used} | {"log.dropped"}
