@@ -2,8 +2,10 @@
 
 Real: Prometheus (scraping every 250 ms), the practice gateway with its routes, the
 sentinel's own watch, journal and probes. The exporter is the bench's; one ward's number is
-made bad at a random phase of the tick. Visible: the first moment at which Prometheus shows it
-to a tight poll. The legacy probe is left out: its time belongs to legacy.
+made bad at a random phase of the tick, and the ticks are put off by a random part of one for
+each measurement, for they would else keep step with the scrapes. Visible: the first
+moment at which Prometheus shows it to a tight poll. The legacy probe is left out: its time
+belongs to legacy.
 """
 
 import random
@@ -11,6 +13,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -158,11 +161,13 @@ def _measure(tick_s: float, times: int) -> dict[str, Any]:
             notifier=FakeNotifier(),
             executor=pool,
         )
-        bench = _Bench(of, clock, numbers, routes, life, prometheus)
+        shifts: SimpleQueue[float] = SimpleQueue()
+        bench = _Bench(of, clock, numbers, routes, life, prometheus, shifts)
         for one in of.wards:
             bench.send_out(one.id)
         stop = threading.Event()
-        thread = threading.Thread(target=_pace, args=(watch, clock, tick_s, stop), daemon=True)
+        pace = (watch, clock, tick_s, shifts, stop)
+        thread = threading.Thread(target=_pace, args=pace, daemon=True)
         thread.start()
         rows = [bench.once(tick_s) for _ in range(times)]
         stop.set()
@@ -171,7 +176,10 @@ def _measure(tick_s: float, times: int) -> dict[str, Any]:
 
 
 class _Bench:
-    def __init__(self, of: Plan, clock: Any, numbers: Any, routes: Any, life: Life, prom: Any):
+    def __init__(
+        self, of: Plan, clock: Any, numbers: Any, routes: Any, life: Life, prom: Any, shifts: Any
+    ):
+        self._shifts = shifts
         self._plan, self._clock, self._numbers = of, clock, numbers
         self._routes, self._life, self._prom = routes, life, prom
         self._chance = random.Random(1)
@@ -179,7 +187,8 @@ class _Bench:
     def once(self, tick_s: float) -> dict[str, float]:
         one = self._chance.choice(self._plan.wards).id
         self._await(lambda: self._shown(one) == 0.0)
-        self._clock.sleep(self._chance.random() * tick_s)
+        self._shifts.put(self._chance.random() * tick_s)
+        self._clock.sleep((2.0 + self._chance.random()) * tick_s)
         self._life.heard.clear()
         self._numbers[one] = 9.0
         self._await(lambda: self._shown(one) == 9.0, every_s=0.002)
@@ -212,10 +221,18 @@ class _Bench:
             self._clock.sleep(every_s)
 
 
-def _pace(watch: Watch, clock: SystemClock, tick_s: float, stop: threading.Event) -> None:
+def _pace(
+    watch: Watch,
+    clock: SystemClock,
+    tick_s: float,
+    shifts: "SimpleQueue[float]",
+    stop: threading.Event,
+) -> None:
     due_s = clock.monotonic()
     while not stop.is_set():
         watch.tick()
+        if not shifts.empty():
+            due_s += shifts.get()
         due_s = max(due_s + tick_s, clock.monotonic())
         stop.wait(due_s - clock.monotonic())
 
