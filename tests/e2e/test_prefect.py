@@ -3,28 +3,38 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from orchestrator.cli.everything import Wishes
+from orchestrator.core import event as ev
 from orchestrator.core.state import Phase
 from tests.e2e.stage import WARD, Stage
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 HARM_S = 20.0
+STEPS = (ev.WardStarted, ev.PromotionIntended, ev.StageEntered)
 
 
 @pytest.fixture
-def exposed(tmp_path) -> Iterator[Stage]:
-    """With Prefect and its worker; the flows themselves bring the ward to the candidate."""
+def stage(tmp_path) -> Iterator[Stage]:
+    """With Prefect and its worker."""
     made = Stage(tmp_path, Wishes(practice=True))
     try:
-        made.start_and_approve()
-        assert made.eventually(lambda: made.state().ward(WARD).stage == "notes", 150.0), made.why()
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture
+def exposed(stage) -> Stage:
+    """The flows themselves bring the ward to the candidate."""
+    stage.start_and_approve()
+    assert stage.eventually(lambda: stage.state().ward(WARD).stage == "notes", 150.0), stage.why()
+    return stage
 
 
 def rollback_runs(stage: Stage) -> list[str]:
@@ -50,8 +60,52 @@ def test_prefect_hung_the_ward_returns_and_prefect_shows_it_once_it_goes_on(expo
 
 
 def test_worker_killed_safety_is_the_same(exposed):
-    """That progress resumes as well is shown in tests/flows/test_worker.py."""
     os.kill(exposed.everything.pids()["worker"], signal.SIGKILL)
     exposed.break_notes()
     assert exposed.home_within(HARM_S), exposed.why()
     assert exposed.eventually(lambda: exposed.state().ward(WARD).phase is Phase.ROLLED_BACK)
+
+
+def test_all_flow_processes_killed_after_every_step_and_the_ward_still_arrives(stage):
+    """Each new entry about the ward's progress is met with kill -9 of the worker and of every
+    process that carries a run: between an intent and its write, after the write, after the
+    proof, wherever they happen to be."""
+    killed_after: list[str] = []
+
+    def kill_when_something_happened() -> bool:
+        steps = [type(one).__name__ for kind in STEPS for one in stage.happenings(kind)]
+        if len(steps) > len(killed_after):
+            killed_after[:] = steps
+            for pid in family(stage.everything.pids().get("worker")):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return stage.state().ward(WARD).stage == "notes"
+
+    stage.start_and_approve()
+    assert stage.eventually(kill_when_something_happened, 300.0), stage.why()
+    assert len(killed_after) >= len(("started", "shadow intended", "shadow", "notes intended"))
+    state = stage.state().ward(WARD)
+    assert stage.epoch() == state.epoch
+    exposing = [one for one in stage.happenings(ev.PromotionIntended) if one.exposes]
+    (entered,) = [one for one in stage.happenings(ev.StageEntered) if one.stage == "notes"]
+    assert entered.epoch in {one.epoch for one in exposing}
+    served = {line["epoch"] for line in stage.log_lines() if line["system"] == "candidate"
+              and line["ward"] == WARD and not line["mirrored"]}  # fmt: skip
+    assert served <= {one.epoch for one in exposing} | {None}
+    stage.break_notes()
+    assert stage.home_within(HARM_S), stage.why()
+
+
+def family(pid: int | None) -> list[int]:
+    """A process and all that descend from it."""
+    if pid is None:
+        return []
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            stat = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents.setdefault(int(stat[1]), []).append(int(folder.name))
+    found = [pid]
+    for one in found:
+        found.extend(parents.get(one, ()))
+    return found
