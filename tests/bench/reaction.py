@@ -188,7 +188,7 @@ class _Bench:
         one = self._chance.choice(self._plan.wards).id
         self._await(lambda: self._shown(one) == 0.0)
         self._shifts.put(self._chance.random() * tick_s)
-        self._clock.sleep((1.0 + self._chance.random()) * tick_s)
+        self._clock.sleep((2.0 + self._chance.random()) * tick_s)
         self._life.heard.clear()
         self._numbers[one] = 9.0
         self._await(lambda: self._shown(one) == 9.0, every_s=0.002)
