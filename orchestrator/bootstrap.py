@@ -81,7 +81,7 @@ class Installation:
 
     def scribe(self, actor: Actor) -> Scribe:
         """A pen for one process, with a journal file of its own."""
-        return _scribe(self.site, self.clock, actor, self.plan_hash)
+        return scribe_of(self.site, self.clock, actor, plan_hash=self.plan_hash)
 
     def hands(self, scribe: Scribe) -> Hands:
         """What a return to legacy needs."""
@@ -198,7 +198,7 @@ def read_site(home: Path | None = None) -> Site:
 def guard_of(site: Site, *, lease_s: float) -> Guard:
     """A guard: no plan, no ledger. What it notes is drained by whoever has a ledger."""
     clock = clock_from(site.clock_file)
-    scribe = _scribe(site, clock, Actor(kind=ActorKind.GUARD, name=process_name()), plan_hash="")
+    scribe = scribe_of(site, clock, Actor(kind=ActorKind.GUARD, name=process_name()), plan_hash="")
     routes = routes_of(site)
 
     def hands_for(route: Route) -> Hands:
@@ -293,8 +293,11 @@ def _needed(site: Site, name: str) -> str:
     return value
 
 
-def _scribe(site: Site, clock: SystemClock | PracticeClock, actor: Actor, plan_hash: str) -> Scribe:
-    from orchestrator.ledger import FileJournal
+def scribe_of(
+    site: Site, clock: SystemClock | PracticeClock, actor: Actor, *, plan_hash: str
+) -> Scribe:
+    """One process's pen: a journal of its own on local disk, never waited for long."""
+    from orchestrator.ledger import BoundedJournal, FileJournal
 
-    journal = FileJournal(site.journal_dir, f"{actor.kind}-{process_name()}")
+    journal = BoundedJournal(FileJournal(site.journal_dir, f"{actor.kind}-{process_name()}"))
     return Scribe(journal, clock, actor=actor, plan_hash=plan_hash, code_version=code_version())

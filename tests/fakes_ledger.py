@@ -1,6 +1,8 @@
 """The ledger and the journal in memory, with faults on demand."""
 
 from collections.abc import Iterable, Sequence
+from threading import Event
+from typing import Self
 
 from orchestrator.core.event import Draft, Entry
 from orchestrator.errors import Conflict, Corrupt, Indeterminate
@@ -75,3 +77,21 @@ class FakeJournal(Faults):
 
     def settle(self, ids: Iterable[str]) -> None:
         self._settled.update(ids)
+
+
+class HangingJournal(FakeJournal):
+    """A disk that neither takes nor refuses, until the block that uses it ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mended = Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mended.set()
+
+    def write(self, draft: Draft) -> None:
+        assert self._mended.wait(timeout=60.0)
+        super().write(draft)

@@ -16,13 +16,12 @@ from orchestrator.adapters.clock import clock_from
 from orchestrator.bootstrap import (
     GUARD_PROOF,
     Installation,
-    code_version,
     install,
     prober_of,
-    process_name,
     read_site,
     readers_of,
     routes_of,
+    scribe_of,
 )
 from orchestrator.cli.output import Format, confirm, say, show_json
 from orchestrator.cli.standing import Record, known_ward, person, record_of, remembered
@@ -156,18 +155,14 @@ def _begin(ward: str, home: Path | None, role: str) -> _Return:
 
 
 def _without_plan(ward: str, site: Site, role: str) -> _Return:
-    from orchestrator.ledger import FileJournal
-
     clock = clock_from(site.clock_file)
-    actor = person(role)
-    journal = FileJournal(site.journal_dir, f"{actor.kind}-{process_name()}")
     return _Return(
         ward=WardId(ward),
         site=site,
         clock=clock,
         routes=routes_of(site),
         installation=None,
-        scribe=Scribe(journal, clock, actor=actor, plan_hash="", code_version=code_version()),
+        scribe=scribe_of(site, clock, person(role), plan_hash=""),
         state=remembered(site, problem="the plan cannot be read").state,
     )
 

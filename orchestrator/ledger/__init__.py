@@ -3,6 +3,7 @@
 The only importer of sqlmodel, sqlalchemy and alembic. Rows never leave this package.
 """
 
+from orchestrator.ledger.bounded import BoundedJournal
 from orchestrator.ledger.database import migrate
 from orchestrator.ledger.journal import DrainReport, FileJournal, drain, pending_in, unreadable_in
 from orchestrator.ledger.replica import FileReplica
@@ -10,6 +11,7 @@ from orchestrator.ledger.store import SqlLedger, open_ledger
 from orchestrator.ledger.verification import Verification, verify
 
 __all__ = [
+    "BoundedJournal",
     "DrainReport",
     "FileJournal",
     "FileReplica",

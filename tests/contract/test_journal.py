@@ -3,18 +3,55 @@
 import resource
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from orchestrator.errors import Unavailable
-from orchestrator.ledger import FileJournal, FileReplica, drain, pending_in, unreadable_in
-from tests.fakes_ledger import FakeJournal, FakeLedger
+from orchestrator.ledger import (
+    BoundedJournal,
+    FileJournal,
+    FileReplica,
+    drain,
+    pending_in,
+    unreadable_in,
+)
+from tests.fakes_ledger import FakeJournal, FakeLedger, HangingJournal
 from tests.ledger.stage import held
 
 
-@pytest.fixture(params=["fake", "file"])
+@pytest.fixture(params=["fake", "file", "bounded"])
 def journal(request, tmp_path):
-    return FakeJournal() if request.param == "fake" else FileJournal(tmp_path, "sentinel-1")
+    match request.param:
+        case "fake":
+            return FakeJournal()
+        case "file":
+            return FileJournal(tmp_path, "sentinel-1")
+        case _:
+            return BoundedJournal(FileJournal(tmp_path, "sentinel-1"), patience_s=30.0)
+
+
+def put(journal, draft):
+    """Write as often as it takes, each time once the writer that was left behind has ended."""
+    while True:
+        try:
+            return journal.write(draft)
+        except Unavailable:
+            for thread in threading.enumerate():
+                if thread.name == "journal":
+                    thread.join(timeout=60.0)
+
+
+def test_a_hung_disk_is_given_up_and_nothing_is_written_twice_once_it_is_back():
+    first, second = held(1), held(2)
+    with HangingJournal() as disk:
+        journal = BoundedJournal(disk, patience_s=0.01)
+        for one in (first, first, second):
+            with pytest.raises(Unavailable, match="does not answer"):
+                journal.write(one)
+    for one in (first, second):
+        put(journal, one)
+    assert disk.pending() == (first, second)
 
 
 def test_what_is_written_is_pending_until_it_is_settled(journal):

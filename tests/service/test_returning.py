@@ -8,7 +8,10 @@ from orchestrator.core.plan import GuardAction
 from orchestrator.core.route import Annotation, desired_route, is_exposed
 from orchestrator.core.state import Phase, WardState
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
+from orchestrator.ledger import BoundedJournal
 from orchestrator.service.rollback import Outcome, roll_back
+from orchestrator.service.scribe import Scribe
+from tests.fakes_ledger import HangingJournal
 from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, SECOND, SLOW
 from tests.property.world import World
 
@@ -256,6 +259,21 @@ def test_a_lost_write_is_decided_again(world, error):
     report = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
     assert report.outcome is Outcome.PROVEN
     assert not world.exposed()
+
+
+def test_a_journal_disk_that_hangs_does_not_hold_up_the_return(world):
+    with HangingJournal() as disk:
+        scribe = Scribe(
+            BoundedJournal(disk, patience_s=0.01),
+            world.clock,
+            actor=ev.Actor(kind=ActorKind.PERSON, name="cso"),
+            plan_hash="h",
+            code_version="t",
+        )
+        report = roll_back(world.hands(scribe, world.routes), world.state().ward(FIRST), CAUSE)
+        assert report.outcome is Outcome.PROVEN
+        assert disk.pending() == ()
+        assert scribe.flush() == 3  # intended, written, proven: kept until the disk is back
 
 
 def test_unavailable_routes_are_an_outcome_not_a_crash(world):
