@@ -44,7 +44,7 @@ def bring_back(
     Needs no ledger: what it would have said is then taken as unknown.
     """
     reader = reader_of(installation)
-    state = _read(reader, ward)
+    state, is_fresh = _read(reader, ward)
     cause = Cause(trigger=Trigger.PERSON, reason=f"{role}: {reason}")
     hands = installation.hands(installation.scribe(by_role(role)))
     if _is_legacy_sick(installation, state) and not legacy_is_sick:
@@ -52,7 +52,7 @@ def bring_back(
         _read(reader, ward)
         return _not_blindly(installation, ward)
     returner = Returner(hands=hands)
-    report = _try(installation, returner, state, cause)
+    report = _try(installation, returner, state, cause, is_fresh=is_fresh)
     _read(reader, ward)
     return _returned(installation, reader.telling, ward, report)
 
@@ -133,13 +133,14 @@ def _agreed(what: str, *, is_free: bool) -> End:
     return End(is_good=True, name=AGREED, message=text)
 
 
-def _read(reader: LedgerReader, ward: WardId) -> WardState:
+def _read(reader: LedgerReader, ward: WardId) -> tuple[WardState, bool]:
+    """What is known of the ward, and whether it is the ledger's present end."""
     try:
         reader.drain()
-        return reader.read().state.ward(ward)
+        return reader.read().state.ward(ward), True
     except WardshiftError as error:
         log.warning("ledger.missed", problem=str(error))
-        return reader.telling.state.ward(ward)
+        return reader.telling.state.ward(ward), False
 
 
 def _is_legacy_sick(installation: Installation, ward: WardState) -> bool:
@@ -166,15 +167,20 @@ def _not_blindly(installation: Installation, ward: WardId) -> End:
 
 
 def _try(
-    installation: Installation, returner: Returner, ward: WardState, cause: Cause
+    installation: Installation,
+    returner: Returner,
+    ward: WardState,
+    cause: Cause,
+    *,
+    is_fresh: bool,
 ) -> RollbackReport:
     """Go on until it is proven, at most TRIES times; each call has the proof's own deadline."""
-    report = returner.go(ward, cause)
+    report = returner.go(ward, cause, is_fresh=is_fresh)
     for _ in range(TRIES - 1):
         if report.outcome in (Outcome.PROVEN, Outcome.REPEATED):
             break
         installation.clock.sleep(installation.plan.policy.tick_s)
-        report = returner.go(ward, cause)
+        report = returner.go(ward, cause, is_fresh=is_fresh)
     return report
 
 

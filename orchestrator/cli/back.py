@@ -53,7 +53,8 @@ EXITS = {
 
 @dataclass(slots=True)
 class _Return:
-    """One return by a person. `state` is what is known of the programme, our own words included.
+    """One return by a person. `state` is what is known of the programme, our own words included;
+    `is_fresh`: it is the ledger's present end, or we have written the route ourselves since.
 
     `installation` is None when the plan cannot be read; the way back then does without.
     """
@@ -65,6 +66,7 @@ class _Return:
     installation: Installation | None
     scribe: Scribe
     state: ProgrammeState
+    is_fresh: bool
 
     def __post_init__(self) -> None:
         """What we note ourselves counts at once, so that no second call says it again."""
@@ -143,6 +145,7 @@ def _begin(ward: str, home: Path | None, role: str) -> _Return:
         say(f"The plan cannot be read; going on without it. Its problems:\n{error}")
         return _without_plan(ward, site, role)
     name = known_ward(installation.plan, ward)
+    record = _soon(installation)
     return _Return(
         ward=name,
         site=site,
@@ -150,7 +153,8 @@ def _begin(ward: str, home: Path | None, role: str) -> _Return:
         routes=installation.routes,
         installation=installation,
         scribe=installation.scribe(person(role)),
-        state=_state(installation),
+        state=record.state,
+        is_fresh=record.problem is None,
     )
 
 
@@ -164,11 +168,12 @@ def _without_plan(ward: str, site: Site, role: str) -> _Return:
         installation=None,
         scribe=scribe_of(site, clock, person(role), plan_hash=""),
         state=remembered(site, problem="the plan cannot be read").state,
+        is_fresh=False,
     )
 
 
-def _state(installation: Installation) -> ProgrammeState:
-    """The record's state, soon: a ledger that hangs, is damaged or empty is not waited for."""
+def _soon(installation: Installation) -> Record:
+    """The record, soon: a ledger that hangs, is damaged or empty is not waited for."""
     pool = ThreadPoolExecutor(1)
     asked = pool.submit(_record, installation)
     pool.shutdown(wait=False)
@@ -179,7 +184,7 @@ def _state(installation: Installation) -> ProgrammeState:
     if record.problem is not None:
         say(f"Without the ledger ({record.problem}); this machine remembers {record.state.head} "
             "events.")  # fmt: skip
-    return record.state
+    return record
 
 
 def _record(installation: Installation) -> Record:
@@ -289,7 +294,9 @@ def _attempt(one: _Return, cause: Cause) -> RollbackReport:
         hands = one.hands()
     except Unavailable as error:
         return RollbackReport(outcome=Outcome.NOT_WRITTEN, detail=str(error))
-    return roll_back(hands, one.mine, cause)
+    report = roll_back(hands, one.mine, cause, is_fresh=one.is_fresh)
+    one.is_fresh = one.is_fresh or report.epoch is not None
+    return report
 
 
 def _hand_over(one: _Return) -> None:
@@ -333,7 +340,7 @@ def _proven(ward: WardId, report: RollbackReport) -> str:
 
 
 def _repeated(ward: WardId, _: RollbackReport) -> str:
-    return f"{ward} had returned already; your word is recorded, nothing was changed."
+    return f"{ward} had returned already; your word is recorded, nothing more is needed."
 
 
 def _pending(ward: WardId, report: RollbackReport) -> str:

@@ -5,7 +5,7 @@ carries an epoch greater than any before it. Source: design section 7, rule 4.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.plan import Plan, Slice, Stage
@@ -79,6 +79,19 @@ def all_legacy(route: Route, *, epoch: int, annotation: Annotation) -> Route:
         for rule in route.rules
     )
     return Route(ward=route.ward, epoch=epoch, rules=rules, annotation=annotation)
+
+
+def no_further(wanted: Route, observed: Route) -> Route:
+    """The wanted route, but with nothing on the candidate that is not there now: giving up a
+    promotion may take exposure away, and never gives any."""
+    exposed = exposed_slices(observed)
+    rules = tuple(
+        rule
+        if rule.side is Side.LEGACY or rule.slice_name in exposed
+        else replace(rule, side=Side.LEGACY)
+        for rule in wanted.rules
+    )
+    return replace(wanted, rules=rules)
 
 
 def exposed_slices(route: Route) -> tuple[SliceName, ...]:

@@ -139,6 +139,7 @@ class WardState:
     stage: StageName | None = None
     entered_at: datetime | None = None
     epoch: int = 0
+    home_epoch: int = 0
     seq: int = 0
     intent: Intent | None = None
     returned: Return | None = None
@@ -252,12 +253,24 @@ def _blemish_all(state: ProgrammeState, since: datetime, until: datetime) -> Pro
 
 def _apply_to_ward(ward: WardState, draft: Draft, *, seq: int | None) -> WardState:
     happening = draft.happening
+    ward = _note_home(ward, happening)
     if not _belongs(ward, happening):
         return replace(ward, out_of_place=ward.out_of_place + 1)
     if seq is not None and not isinstance(happening, OBSERVATIONS):
         ward = replace(ward, seq=seq)
     moved = replace(ward, phase=MOVES.get((ward.phase, type(happening)), ward.phase))
     return _detail(moved, draft)
+
+
+def _note_home(ward: WardState, happening: Happening) -> WardState:
+    """Which epochs were returns is true in every phase, also when the word of it comes late."""
+    if not isinstance(happening, RollbackWritten | RollbackProven):
+        return ward
+    return replace(
+        ward,
+        epoch=max(ward.epoch, happening.epoch),
+        home_epoch=max(ward.home_epoch, happening.epoch),
+    )
 
 
 def _belongs(ward: WardState, happening: Happening) -> bool:
@@ -316,8 +329,7 @@ def _return(ward: WardState, draft: Draft) -> WardState:
         return ward
     match happening:
         case RollbackWritten(epoch=epoch):
-            returned = replace(ward.returned, epoch=epoch, written_at=draft.at)
-            return replace(ward, returned=returned, epoch=max(ward.epoch, epoch))
+            return replace(ward, returned=replace(ward.returned, epoch=epoch, written_at=draft.at))
         case RollbackPending(waiting_for=waiting_for):
             return replace(ward, returned=replace(ward.returned, waiting_for=waiting_for))
         case RollbackProven(epoch=epoch, still_open=still_open):
@@ -325,7 +337,7 @@ def _return(ward: WardState, draft: Draft) -> WardState:
                 ward.returned, epoch=epoch, proven_at=draft.at, still_open=still_open,
                 waiting_for="",
             )  # fmt: skip
-            return replace(ward, returned=returned, epoch=max(ward.epoch, epoch))
+            return replace(ward, returned=returned)
         case _:
             return ward
 

@@ -71,7 +71,7 @@ def foreign_return(item: WardView) -> Cause | None:
     route, state = item.route, item.state
     if route is None or state.phase not in (Phase.AT_STAGE, Phase.PROMOTING, Phase.ACCEPTED):
         return None
-    if not is_return(route) or route.epoch <= state.epoch:
+    if not is_return(route) or route.epoch <= state.home_epoch:
         return None
     by_guard = route.annotation.who.startswith(ActorKind.GUARD)
     return Cause(

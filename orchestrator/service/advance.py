@@ -5,7 +5,7 @@ that a dead run left is finished or fenced off, never repeated. Shares nothing w
 way back but the core and the ports. Source: design rules 3, 4, 5, 6 and section 4.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import structlog
@@ -35,13 +35,23 @@ from orchestrator.core.gates.rules import (
     Life,
     evaluate,
     not_frozen,
+    not_held,
+    plan_unchanged,
     ward_in_turn,
 )
 from orchestrator.core.plan import Plan, Stage
-from orchestrator.core.route import Annotation, ObservedRoute, Route, desired_route
+from orchestrator.core.route import (
+    Annotation,
+    ObservedRoute,
+    Route,
+    desired_route,
+    diff,
+    is_return,
+    no_further,
+)
 from orchestrator.core.state import Intent, Phase, ProgrammeState, WardState
 from orchestrator.core.verdict import Verdict
-from orchestrator.core.view import recorded_exposure
+from orchestrator.core.view import foreign_return, recorded_exposure, view
 from orchestrator.errors import Conflict, Indeterminate, Refused
 from orchestrator.ports import Clock, Leases, Prober, Routes
 from orchestrator.service.leases import GUARD, SENTINEL, LeaseBook, ward_lease
@@ -116,19 +126,21 @@ class Climber:
     def _step(self, ward: WardId) -> Step:
         state = self.book.read()
         mine = state.ward(ward)
-        match mine.phase:
-            case Phase.WAITING:
-                return self._start(state, mine)
-            case Phase.PROMOTING if mine.intent is not None:
-                return self._finish(state, mine, mine.intent)
-            case Phase.AT_STAGE | Phase.ACCEPTED:
-                return self._climb(state, mine)
-            case _:
-                return Step(did=Did.ENDED, state=state, ward=mine)
+        if mine.phase in (Phase.RETURNING, Phase.ROLLED_BACK):
+            return Step(did=Did.ENDED, state=state, ward=mine)
+        plan = plan_unchanged(self._facts(state, mine, self.plan.stages[0]))
+        if not isinstance(plan, Open):
+            # Every move below, and giving one up, asks the plan what a stage means.
+            return Step(did=Did.WAITS, state=state, ward=mine, gates=(plan,))
+        if mine.phase is Phase.WAITING:
+            return self._start(state, mine)
+        if mine.intent is not None:
+            return self._finish(state, mine, mine.intent)
+        return self._climb(state, mine)
 
     def _start(self, state: ProgrammeState, mine: WardState) -> Step:
         facts = self._facts(state, mine, self.plan.stages[0])
-        answers = (not_frozen(facts), ward_in_turn(facts))
+        answers = (not_frozen(facts), ward_in_turn(facts), not_held(facts))
         if not all(isinstance(answer, Open) for answer in answers):
             return Step(did=Did.WAITS, state=state, ward=mine, gates=answers)
         self.book.decide((self._draft(mine.ward, WardStarted(stage=self.plan.stages[0].name)),))
@@ -181,6 +193,9 @@ class Climber:
 
     def _promote(self, state: ProgrammeState, mine: WardState, stage: Stage) -> Step:
         observed = self.routes.get(mine.ward)
+        cause = foreign_return(view(self.plan, mine, observed.route))
+        if cause is not None:
+            return Step(did=Did.MUST_RETURN, state=state, ward=mine, cause=cause)
         epoch = max(observed.route.epoch, mine.epoch) + 1
         intent = PromotionIntended(stage=stage.name, epoch=epoch, exposes=bool(stage.candidate))
         self.book.decide((self._draft(mine.ward, intent),))
@@ -188,8 +203,9 @@ class Climber:
         opened = Intent(stage=stage.name, epoch=epoch, exposes=intent.exposes)
         if opened.exposes and not self._is_watched(mine.ward):
             return self._abandon(state, mine, opened, "the sentinel did not take the ward's lease")
-        if not self._still_wanted(mine.ward, opened):
-            return self._abandon(state, mine, opened, "something else was decided meanwhile")
+        objection = self._objection(mine.ward, stage, opened)
+        if objection:
+            return self._abandon(state, mine, opened, objection)
         problem = self._write(self._target(mine.ward, stage, epoch), observed)
         if problem is not None:
             return self._abandon(state, mine, opened, problem)
@@ -213,11 +229,22 @@ class Climber:
             self.clock.sleep(self.plan.policy.tick_s / 2)
         return False
 
-    def _still_wanted(self, ward: WardId, intent: Intent) -> bool:
-        """Nothing (a hold, a freeze, a return) came between the intent and the write."""
+    def _objection(self, ward: WardId, stage: Stage, intent: Intent) -> str:
+        """What came between the intent and the write, in words; empty when nothing did.
+
+        All gates and verdicts are asked again: waiting for the lease takes long enough for
+        legacy to fall sick, or for a role to take its word back.
+        """
         state = self.book.read()
         mine = state.ward(ward)
-        return mine.intent == intent and mine.held is None and state.freeze is None
+        if mine.intent != intent:
+            return "something else was decided meanwhile"
+        standing = replace(mine, phase=Phase.AT_STAGE, intent=None)
+        gates = evaluate(self._facts(state, standing, stage))
+        if isinstance(decide(self._situation(standing, gates)), Advance | Complete):
+            return ""
+        closed = ", ".join(answer.gate for answer in not_open(gates))
+        return f"meanwhile closed: {closed or 'signals_clear'}"
 
     def _write(self, target: Route, observed: ObservedRoute) -> str | None:
         """Write the route once; what went wrong in words, None when it is (or may be) written."""
@@ -231,16 +258,21 @@ class Climber:
 
     def _finish(self, state: ProgrammeState, mine: WardState, intent: Intent) -> Step:
         """Recover an intent without an outcome: proven if it was written, fenced off if not."""
-        observed = self.routes.get(mine.ward)
-        if observed.route.epoch != intent.epoch:
+        if not self._is_written(self.routes.get(mine.ward).route, mine.ward, intent):
             return self._abandon(
                 state, mine, intent, "the run that intended it ended before it wrote"
             )
         return self._prove(state, mine, intent)
 
+    def _is_written(self, observed: Route, ward: WardId, intent: Intent) -> bool:
+        """The route is the one this intent meant: an epoch alone does not say whose it is."""
+        target = self._target(ward, self.plan.stage(intent.stage), intent.epoch)
+        is_same = observed.epoch == intent.epoch and not diff(observed, target)
+        return is_same and not is_return(observed)
+
     def _prove(self, state: ProgrammeState, mine: WardState, intent: Intent) -> Step:
         observed = self.routes.get(mine.ward)
-        if observed.route.epoch != intent.epoch:
+        if not self._is_written(observed.route, mine.ward, intent):
             return self._abandon(state, mine, intent, "the route went another way")
         proof = prove(self.prober, self.clock, self.plan.policy.proof, observed.route, mine.ward)
         if isinstance(proof, NotYet):
@@ -270,23 +302,32 @@ class Climber:
         return Step(did=Did.ABANDONED, state=state, ward=mine, detail=reason)
 
     def _fence(self, mine: WardState, intent: Intent) -> None:
-        """Raises: Conflict when the route is being changed by somebody else: look again."""
+        """Write the old stage's route, and no more than is exposed now, under a greater epoch.
+
+        A return that the record does not know yet keeps its mark, so that it is still seen.
+        Raises: Conflict when the route is being changed by somebody else: look again.
+        """
         observed = self.routes.get(mine.ward)
         if observed.route.epoch > intent.epoch:
             return
         stage = None if mine.stage is None else self.plan.stage(mine.stage)
-        actor = self.scribe.actor
-        annotation = Annotation(
-            who=f"{actor.kind}:{actor.name}", why="promotion abandoned", run=self.run
-        )
-        route = desired_route(
-            self.plan, mine.ward, stage, epoch=intent.epoch + 1, annotation=annotation
-        )
+        old = desired_route(
+            self.plan, mine.ward, stage, epoch=intent.epoch + 1,
+            annotation=self._giving_up(mine, observed.route),
+        )  # fmt: skip
         try:
-            self.routes.replace(route, resource_version=observed.resource_version)
+            self.routes.replace(
+                no_further(old, observed.route), resource_version=observed.resource_version
+            )
         except Refused as error:
             if error.code != "stale_epoch":
                 raise  # a greater epoch fences the intent as well as ours would have
+
+    def _giving_up(self, mine: WardState, observed: Route) -> Annotation:
+        if foreign_return(view(self.plan, mine, observed)) is not None:
+            return observed.annotation
+        actor = self.scribe.actor
+        return Annotation(who=f"{actor.kind}:{actor.name}", why="promotion abandoned", run=self.run)
 
     def _draft(self, ward: WardId, happening: Happening) -> Draft:
         return self.scribe.draft(ward, happening)

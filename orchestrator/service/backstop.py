@@ -55,10 +55,12 @@ class Patience:
 class Returner:
     """Returns wards again and again until they are back. For one thread at a time.
 
-    What it did itself counts before the ledger shows it.
+    What it did itself counts before the ledger shows it, and once it has written the route,
+    its own word about that is fresh.
     """
 
     hands: Hands
+    _has_written: bool = field(default=False, init=False)
     _own: list[Draft] = field(default_factory=list[Draft])
 
     def __post_init__(self) -> None:
@@ -72,9 +74,12 @@ class Returner:
             state = apply(state, draft)
         return state.ward(ward.ward)
 
-    def go(self, ward: WardState, cause: Cause) -> RollbackReport:
-        """Begin, go on with or complete the return of a ward."""
-        return roll_back(self.hands, self.known(ward), cause)
+    def go(self, ward: WardState, cause: Cause, *, is_fresh: bool) -> RollbackReport:
+        """Begin, go on with or complete the return of a ward; `is_fresh`: as in `roll_back`."""
+        is_fresh = is_fresh or self._has_written
+        report = roll_back(self.hands, self.known(ward), cause, is_fresh=is_fresh)
+        self._has_written = self._has_written or report.epoch is not None
+        return report
 
     def forget(self) -> None:
         """The ledger shows what we did, or there was nothing."""
@@ -104,6 +109,6 @@ class Backstop:
         if not self._patience.is_over(need, at_s=self.clock.monotonic()) or cause is None:
             return None
         log.error("backstop.returning", ward=step.ward.ward, reason=cause.reason)
-        report = self.returner.go(step.ward, cause)
+        report = self.returner.go(step.ward, cause, is_fresh=True)
         self._patience.start_again(at_s=self.clock.monotonic())
         return report

@@ -38,6 +38,8 @@ from wards.model import WardId
 
 log = structlog.get_logger()
 DRAIN_PATIENCE_S = 5.0  # longer than a screen takes to load, shorter than a stream lives
+# Past the epoch that a promotion may have been intended under, for all this hand knows.
+RETURN_LEAP = 2
 LOST_RACES = 8  # a route that changes more often than this within one call is being fought over
 
 
@@ -73,22 +75,28 @@ class Hands:
     proof: ProofPolicy
 
 
-def roll_back(hands: Hands, state: WardState, cause: Cause) -> RollbackReport:
+def roll_back(
+    hands: Hands, state: WardState, cause: Cause, *, is_fresh: bool = False
+) -> RollbackReport:
     """Return a ward to legacy as far as it can be done now.
 
     Args:
-        state: what is known of the ward; it may be old, it only decides what is noted
-            and which epoch is surely past.
+        state: what is known of the ward; it decides what is noted and which epoch is surely past.
+        is_fresh: the state is the record's present end, or the caller's own watching. Without
+            that, nobody's word that the ward is home already is taken: a promotion may be on
+            its way that this state does not know, so the route is written under a new epoch.
     Raises: nothing that a caller could handle better than by calling again.
     """
-    if state.phase is Phase.ROLLED_BACK and _is_home(hands, state):
-        hands.scribe.note(state.ward, RollbackRepeated(cause=cause))
-        return RollbackReport(outcome=Outcome.REPEATED, epoch=state.epoch)
     began = hands.clock.monotonic()
-    if state.phase is not Phase.RETURNING:
-        hands.scribe.note(state.ward, RollbackIntended(cause=cause, seen_at=hands.clock.now()))
     try:
-        written = _written_before(hands, state) or _restore(hands, state, cause, began)
+        if state.phase is Phase.ROLLED_BACK:
+            repeated = _repeat(hands, state, cause, began, is_fresh=is_fresh)
+            if repeated is not None:
+                return repeated
+        if state.phase is not Phase.RETURNING:
+            hands.scribe.note(state.ward, RollbackIntended(cause=cause, seen_at=hands.clock.now()))
+        before = _written_before(hands, state) if is_fresh else None
+        written = before or _restore(hands, state, cause, began, is_fresh=is_fresh)
     except (Unavailable, Conflict, Refused, Indeterminate) as error:
         log.error("rollback.delayed", ward=state.ward, problem=str(error))
         return RollbackReport(outcome=Outcome.NOT_WRITTEN, detail=str(error))
@@ -104,12 +112,22 @@ def complete(hands: Hands, ward: WardId, route: Route, *, began: float) -> Rollb
     return _proven(hands, ward, route.epoch, proof, began, written_after_s)
 
 
-def _is_home(hands: Hands, state: WardState) -> bool:
-    """Whether the route itself agrees with the record that the ward is back."""
-    try:
-        return not is_exposed(hands.routes.get(state.ward).route)
-    except (Unavailable, Refused):
-        return True
+def _repeat(
+    hands: Hands, state: WardState, cause: Cause, began: float, *, is_fresh: bool
+) -> RollbackReport | None:
+    """One more trigger for a ward that the record has at home: the same epoch if the record is
+    fresh, else a new one, which outlives any promotion. None when the route is not home.
+
+    Raises: Unavailable (whether it is home cannot be seen, so nothing is claimed), and as
+    `write_legacy`.
+    """
+    observed = hands.routes.get(state.ward)
+    if is_exposed(observed.route):
+        return None
+    if not is_fresh:
+        observed = _restore(hands, state, cause, began, is_fresh=False)
+    hands.scribe.note(state.ward, RollbackRepeated(cause=cause))
+    return RollbackReport(outcome=Outcome.REPEATED, epoch=observed.route.epoch)
 
 
 def _written_before(hands: Hands, state: WardState) -> ObservedRoute | None:
@@ -123,8 +141,10 @@ def _written_before(hands: Hands, state: WardState) -> ObservedRoute | None:
     return observed if is_ours else None
 
 
-def _restore(hands: Hands, state: WardState, cause: Cause, began: float) -> ObservedRoute:
-    written = write_legacy(hands.routes, state, _annotation(hands, cause))
+def _restore(
+    hands: Hands, state: WardState, cause: Cause, began: float, *, is_fresh: bool
+) -> ObservedRoute:
+    written = write_legacy(hands.routes, state, _annotation(hands, cause), is_fresh=is_fresh)
     hands.scribe.note(
         state.ward,
         RollbackWritten(
@@ -134,7 +154,9 @@ def _restore(hands: Hands, state: WardState, cause: Cause, began: float) -> Obse
     return written
 
 
-def write_legacy(routes: Routes, state: WardState, annotation: Annotation) -> ObservedRoute:
+def write_legacy(
+    routes: Routes, state: WardState, annotation: Annotation, *, is_fresh: bool
+) -> ObservedRoute:
     """Write every slice to legacy under a new epoch; a lost race is decided again.
 
     Raises: Unavailable, Refused; Conflict or Indeterminate after too many lost races.
@@ -142,9 +164,9 @@ def write_legacy(routes: Routes, state: WardState, annotation: Annotation) -> Ob
     lost: Conflict | Refused | Indeterminate | None = None
     for _ in range(LOST_RACES):
         observed = routes.get(state.ward)
-        if is_return(observed.route) and observed.route.epoch > state.epoch:
+        if is_fresh and is_return(observed.route) and observed.route.epoch > state.epoch:
             return observed  # another hand was faster, and its epoch fences what we know of
-        epoch = max(observed.route.epoch, state.epoch) + 1
+        epoch = max(observed.route.epoch, state.epoch) + RETURN_LEAP
         target = all_legacy(observed.route, epoch=epoch, annotation=annotation)
         try:
             return routes.replace(target, resource_version=observed.resource_version)

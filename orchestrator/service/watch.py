@@ -242,7 +242,7 @@ class Watch:
         if state.phase is Phase.ROLLED_BACK and item.state.phase is not Phase.ROLLED_BACK:
             return  # it came home while this tick was reading; the next one sees it
         self._returns[item.ward] = self.executor.submit(
-            _guarded(item.ward, lambda: roll_back(self.hands, state, cause))
+            _guarded(item.ward, lambda: roll_back(self.hands, state, cause, is_fresh=True))
         )
 
     def _stray(self, item: WardView) -> Cause | None:

@@ -367,7 +367,7 @@ class FlowProcess:
     def roll_back(self, cause: Any) -> None:
         state = self.world.state().ward(FIRST)
         try:
-            roll_back(self.world.hands(self.scribe, self.routes), state, cause)
+            roll_back(self.world.hands(self.scribe, self.routes), state, cause, is_fresh=True)
         except Crash:
             self.start()
 

@@ -234,13 +234,34 @@ def hands(world):
 
 
 def test_a_second_trigger_is_a_recorded_no_op(world):
-    first = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    first = roll_back(hands(world), world.state().ward(FIRST), CAUSE, is_fresh=True)
     epoch = world.epoch()
-    second = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    second = roll_back(hands(world), world.state().ward(FIRST), CAUSE, is_fresh=True)
     assert (first.outcome, second.outcome) == (Outcome.PROVEN, Outcome.REPEATED)
     assert world.epoch() == epoch
     assert len(happenings(world, ev.RollbackRepeated)) == 1
     assert len(happenings(world, ev.RollbackIntended)) == 1
+
+
+def test_an_old_word_that_the_ward_is_home_raises_the_epoch(world):
+    """A promotion that this hand cannot know of may be under way: it must not land after us."""
+    home = roll_back(hands(world), world.state().ward(FIRST), CAUSE, is_fresh=True)
+    old = world.state().ward(FIRST)
+    again = roll_back(hands(world), old, CAUSE)
+    assert again.outcome is Outcome.REPEATED
+    assert home.epoch is not None
+    assert again.epoch == home.epoch + 2
+    assert world.epoch() == again.epoch
+    assert world.state().ward(FIRST).home_epoch == again.epoch
+
+
+@pytest.mark.parametrize("is_fresh", [True, False])
+def test_a_ward_said_to_be_home_on_a_route_nobody_can_read_is_not_called_done(world, is_fresh):
+    old = WardState(ward=FIRST, phase=Phase.ROLLED_BACK, epoch=1)
+    world.routes.fail_next(Unavailable("routes", "no answer in time"))
+    report = roll_back(hands(world), old, CAUSE, is_fresh=is_fresh)
+    assert report.outcome is Outcome.NOT_WRITTEN
+    assert not happenings(world, ev.RollbackRepeated)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +277,7 @@ def test_a_lost_write_is_decided_again(world, error):
         world.routes.apply_then_fail_next(error)
     else:
         world.routes.before_write = lambda _: (_ for _ in ()).throw(error)
-    report = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    report = roll_back(hands(world), world.state().ward(FIRST), CAUSE, is_fresh=True)
     assert report.outcome is Outcome.PROVEN
     assert not world.exposed()
 
@@ -278,18 +299,18 @@ def test_a_journal_disk_that_hangs_does_not_hold_up_the_return(world):
 
 def test_unavailable_routes_are_an_outcome_not_a_crash(world):
     world.routes.fail_next(Unavailable("routes", "refused"))
-    report = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    report = roll_back(hands(world), world.state().ward(FIRST), CAUSE, is_fresh=True)
     assert report.outcome is Outcome.NOT_WRITTEN
     assert "refused" in report.detail
 
 
 def test_a_late_gateway_is_pending_and_says_what_is_waited_for(world):
     world.prober.stuck = world.routes.get_quietly(FIRST).route
-    report = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    report = roll_back(hands(world), world.state().ward(FIRST), CAUSE, is_fresh=True)
     assert report.outcome is Outcome.PENDING
     assert "still serves notes from candidate" in report.detail
     world.prober.stuck = None
-    again = roll_back(hands(world), world.state().ward(FIRST), CAUSE)
+    again = roll_back(hands(world), world.state().ward(FIRST), CAUSE, is_fresh=True)
     assert again.outcome is Outcome.PROVEN
     assert again.epoch == report.epoch
 
