@@ -19,6 +19,7 @@ from orchestrator.core.decision import legacy_level
 from orchestrator.core.event import Cause, RollbackBlocked, Trigger
 from orchestrator.core.ids import Role, StageName
 from orchestrator.core.state import Phase, WardState
+from orchestrator.core.text import plain
 from orchestrator.core.verdict import Level, Verdict
 from orchestrator.errors import Conflict, Refused, WardshiftError
 from orchestrator.service.backstop import Returner
@@ -45,7 +46,7 @@ def bring_back(
     """
     reader = reader_of(installation)
     state, is_fresh = _read(reader, ward)
-    cause = Cause(trigger=Trigger.PERSON, reason=f"{role}: {reason}")
+    cause = Cause(trigger=Trigger.PERSON, reason=plain(f"{role}: {reason}"))
     hands = installation.hands(installation.scribe(by_role(role)))
     if _is_legacy_sick(installation, state) and not legacy_is_sick:
         hands.scribe.note(ward, _blocked(installation, ward, cause))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 from orchestrator.adapters.clock import PracticeClock, SystemClock, clock_from
 from orchestrator.core.event import Actor
@@ -32,7 +33,9 @@ from orchestrator.service.sentinel import Gauges, Sentinel
 from orchestrator.service.watch import Readers, Watch
 from orchestrator.settings import Site, load_site
 
-RETURNS_AT_ONCE = 32  # threads: a hundred wards return in a few rounds
+# A thread a ward, made when needed: no ward's write waits for the proof of another.
+RETURNS_AT_ONCE = 1_000
+START = uuid4().hex[:6]
 CONTROL_TIMEOUT_S = 2.0
 FIRST_WAIT_S = 0.1
 GUARD_PROOF = ProofPolicy(probes=3, every_s=0.1, deadline_s=60.0)
@@ -272,8 +275,9 @@ def notifier_of(site: Site) -> Notifier:
 
 
 def process_name() -> str:
-    """This process among others: host and pid."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+    """This process among others: host, pid, and which start it was, for a container's process
+    has the same pid each time and must not take over its own old leases."""
+    return f"{socket.gethostname()}-{os.getpid()}-{START}"
 
 
 def code_version() -> str:

@@ -8,7 +8,6 @@ disk, a closed pipe or a reader that stopped reading must not delay a return (ru
 import atexit
 import logging
 import queue
-import re
 import sys
 import threading
 from collections.abc import MutableMapping
@@ -17,12 +16,8 @@ from typing import Any
 
 import structlog
 
-# Personnummer, coordination and reserve numbers: 8 or 6 digits of a date, an optional sign, 4 more
-# characters of which at least three digits (domain facts 2.6).
-IDENTITY = re.compile(
-    r"(?<![0-9a-fA-F.])(?:\d{2})?\d{6}[-+ ]?[0-9A-Za-z]\d{2}[0-9A-Za-z](?![0-9a-fA-F])"
-)
-DROPPED = "[identity removed]"
+from orchestrator.core.text import without_identity
+
 MOST_LINES = 10_000
 LAST_WORDS_S = 1.0
 
@@ -37,13 +32,18 @@ def drop_identifiers(
 def _clean(value: Any) -> Any:
     match value:
         case str():
-            return IDENTITY.sub(DROPPED, value)
+            return without_identity(value)
         case dict():
             return {_clean(key): _clean(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_clean(item) for item in value]
         case _:
             return value
+
+
+def drop_rendered(_logger: object, _method: str, line: Any) -> str:
+    """The last look at a whole line: numbers, keys and objects have become text by now."""
+    return without_identity(line)
 
 
 class Outlet:
@@ -117,6 +117,7 @@ def configure(process: str, *, level: str = "INFO") -> None:
             structlog.processors.format_exc_info,
             drop_identifiers,
             _renderer(),
+            drop_rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=lambda *_: outlet,

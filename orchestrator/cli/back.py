@@ -6,10 +6,12 @@ asked and does not answer stops it, and a person can overrule that. Source: desi
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
 from orchestrator import logs
 from orchestrator.adapters.clock import clock_from
@@ -31,6 +33,7 @@ from orchestrator.core.judging import Memories, judge_ward
 from orchestrator.core.plan import Purpose, Signal
 from orchestrator.core.route import Route, exposed_slices
 from orchestrator.core.state import ProgrammeState, WardState, apply
+from orchestrator.core.text import plain
 from orchestrator.core.threshold import Tripwire
 from orchestrator.core.verdict import Level, Verdict
 from orchestrator.core.view import recorded_exposure, view
@@ -41,7 +44,9 @@ from orchestrator.service.scribe import Scribe
 from orchestrator.settings import Site
 from wards.model import WardId
 
+_T = TypeVar("_T")
 PAUSE_S = 0.5
+HAND_OVER_S = 5.0  # after the return: then the sentinel does it
 RECORD_WITHIN_S = 2.0  # then this machine's own copy has to do
 EXITS = {
     Outcome.PROVEN: ExitCode.DONE,
@@ -124,6 +129,7 @@ def rollback(
         yes: Do not ask.
         format: table (sentences) or json.
     """
+    reason, role = plain(reason), plain(role)
     one = _begin(ward, home, role)
     route = _route(one)
     confirm(_announcement(one, route, reason), ward, yes=yes, expect_seq=None, needs_seq=False)
@@ -167,31 +173,48 @@ def _without_plan(ward: str, site: Site, role: str) -> _Return:
         routes=routes_of(site),
         installation=None,
         scribe=scribe_of(site, clock, person(role), plan_hash=""),
-        state=remembered(site, problem="the plan cannot be read").state,
+        state=_remembered(site, "the plan cannot be read").state,
         is_fresh=False,
     )
 
 
 def _soon(installation: Installation) -> Record:
-    """The record, soon: a ledger that hangs, is damaged or empty is not waited for."""
-    pool = ThreadPoolExecutor(1)
-    asked = pool.submit(_record, installation)
-    pool.shutdown(wait=False)
-    try:
-        record = asked.result(timeout=RECORD_WITHIN_S)
-    except TooLate:
-        record = remembered(installation.site, problem="ledger: no answer yet")
+    """The record, soon: one that hangs, is damaged or empty is not waited for."""
+    found = _within(RECORD_WITHIN_S, lambda: record_of(installation))
+    record = found if isinstance(found, Record) else _remembered(installation.site, found)
     if record.problem is not None:
         say(f"Without the ledger ({record.problem}); this machine remembers {record.state.head} "
             "events.")  # fmt: skip
     return record
 
 
-def _record(installation: Installation) -> Record:
+def _remembered(site: Site, problem: str) -> Record:
+    """This machine's copy, or nothing at all: the return needs neither."""
+    found = _within(RECORD_WITHIN_S, lambda: remembered(site, problem=problem))
+    if isinstance(found, Record):
+        return found
+    say(f"This machine's own copy does not read either ({found}).")
+    return Record(entries=(), pending=(), state=ProgrammeState(), problem=problem)
+
+
+def _within(seconds: float, job: Callable[[], _T]) -> _T | str:
+    """What the job gives within real seconds, or in words why not, whatever the reason: on the
+    way back nothing but the route may stop us. A job that hangs is left behind."""
+    done: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(job())
+        except Exception as error:  # noqa: BLE001
+            done.set_exception(error)
+
+    Thread(target=run, name="record", daemon=True).start()
     try:
-        return record_of(installation)
-    except WardshiftError as error:
-        return remembered(installation.site, problem=str(error))
+        return done.result(timeout=seconds)
+    except TooLate:
+        return "no answer yet"
+    except Exception as error:  # noqa: BLE001
+        return str(error) if isinstance(error, WardshiftError) else repr(error)
 
 
 def _route(one: _Return) -> Route | None:
@@ -303,14 +326,17 @@ def _hand_over(one: _Return) -> None:
     """Put what was journalled into the ledger if it answers; the sentinel will do it otherwise."""
     from orchestrator.ledger import drain, open_ledger
 
-    problem = one.scribe.flush()
+    problem = one.scribe.flush(within_s=HAND_OVER_S)
     if problem:
         say(f"{problem} happenings could not even be journalled: the disk refuses.")
-    try:
+
+    def hand_over() -> None:
         ledger = open_ledger(one.site.ledger, timeout_s=one.site.ledger_timeout_s)
         drain(one.site.journal_dir, ledger)
-    except WardshiftError as error:
-        say(f"Journalled; the ledger gets it later ({error}).")
+
+    trouble = _within(HAND_OVER_S, hand_over)
+    if trouble is not None:
+        say(f"Journalled; the ledger gets it later ({trouble}).")
 
 
 def _tell(one: _Return, report: RollbackReport, form: Format) -> None:

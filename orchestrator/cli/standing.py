@@ -14,6 +14,7 @@ from orchestrator.core.plan import Plan, Purpose, Stage
 from orchestrator.core.route import ObservedRoute, Route, exposed_slices
 from orchestrator.core.soak import SoakProgress, soak_progress
 from orchestrator.core.state import Phase, ProgrammeState, WardState, apply, fold
+from orchestrator.core.text import plain
 from orchestrator.core.verdict import Level, worst
 from orchestrator.core.view import recorded_exposure
 from orchestrator.errors import Refused, Unavailable
@@ -209,7 +210,7 @@ def local(standing: Standing, at: datetime | None) -> str:
 
 def person(role: str) -> Actor:
     """A person acting in a role; nobody's name is kept."""
-    return Actor(kind=ActorKind.PERSON, name=role)
+    return Actor(kind=ActorKind.PERSON, name=plain(role))
 
 
 def open_gate(answer: GateAnswer) -> bool:

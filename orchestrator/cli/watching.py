@@ -19,6 +19,7 @@ import structlog
 
 from orchestrator import logs
 from orchestrator.adapters.processes import free_port, is_taken
+from orchestrator.errors import ConfigError
 from orchestrator.ports import Clock
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 LOOKS_A_LEASE = 8
 SLOWEST_LOOK_S = 1.0
+MOST_LEASE_S = 3600.0
 
 
 def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 0) -> int:
@@ -88,6 +90,8 @@ def guard(*, home: Path | None = None, lease_s: float = 5.0) -> int:
     from orchestrator.bootstrap import guard_of, read_site
 
     logs.configure("guard")
+    if not 0 < lease_s < MOST_LEASE_S:
+        raise ConfigError((f"--lease-s {lease_s}: seconds, more than 0 and below {MOST_LEASE_S}",))
     site = read_site(home)
     one = guard_of(site, lease_s=lease_s)
     every_s = min(SLOWEST_LOOK_S, lease_s / LOOKS_A_LEASE)

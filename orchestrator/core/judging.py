@@ -56,8 +56,8 @@ def reference_of(plan: Plan, ward: WardState, signal: Signal, now: datetime) -> 
 
 
 def changes(before: tuple[Verdict, ...], after: tuple[Verdict, ...]) -> tuple[VerdictChanged, ...]:
-    """The verdicts whose level or code is not what was last written down."""
-    shown = {verdict.signal: (verdict.level, verdict.code) for verdict in before}
+    """The verdicts whose level, code or limit is not what was last written down."""
+    shown = {verdict.signal: (verdict.level, verdict.code, verdict.limit) for verdict in before}
     return tuple(
         VerdictChanged(
             signal=verdict.signal,
@@ -68,7 +68,7 @@ def changes(before: tuple[Verdict, ...], after: tuple[Verdict, ...]) -> tuple[Ve
             n=verdict.n,
         )
         for verdict in after
-        if shown.get(verdict.signal) != (verdict.level, verdict.code)
+        if shown.get(verdict.signal) != (verdict.level, verdict.code, verdict.limit)
     )
 
 

@@ -355,8 +355,23 @@ def _intend(ward: WardState, intended: PromotionIntended) -> WardState:
 
 def _see(ward: WardState, verdict: VerdictChanged, at: datetime) -> WardState:
     others = tuple(item for item in ward.verdicts if item.verdict.signal != verdict.signal)
-    seen = replace(ward, verdicts=(*others, LastVerdict(verdict=verdict, since=at)))
+    seen = replace(
+        ward,
+        verdicts=(*others, LastVerdict(verdict=verdict, since=at)),
+        settled=_unsettle(ward, verdict),
+    )
     return replace(seen, blemishes=_mark(seen, at))
+
+
+def _unsettle(ward: WardState, verdict: VerdictChanged) -> tuple[tuple[SignalName, float], ...]:
+    """A judgement by a lower limit says that a never event's counter was reset: from then on,
+    all it counts is new."""
+    if verdict.limit is None:
+        return ward.settled
+    return tuple(
+        (name, min(count, verdict.limit) if name == verdict.signal else count)
+        for name, count in ward.settled
+    )
 
 
 def _is_unclear(ward: WardState) -> bool:
@@ -364,11 +379,12 @@ def _is_unclear(ward: WardState) -> bool:
 
 
 def _mark(ward: WardState, at: datetime) -> tuple[Blemish, ...]:
-    is_open = bool(ward.blemishes) and ward.blemishes[-1].until is None
+    is_open = any(one.until is None for one in ward.blemishes)
     if _is_unclear(ward) and not is_open:
         return (*ward.blemishes, Blemish(since=at, until=None))
     if not _is_unclear(ward) and is_open:
-        return (*ward.blemishes[:-1], replace(ward.blemishes[-1], until=at))
+        # Wherever it stands: a gap that nobody watched may have been noted after it.
+        return tuple(replace(one, until=at) if one.until is None else one for one in ward.blemishes)
     return ward.blemishes
 
 
@@ -388,6 +404,6 @@ def _agree(ward: WardState, role: Role) -> WardState:
         return replace(ward, resume_roles=agreed)
     counts = {item.verdict.signal: item.verdict.value or 0.0 for item in ward.verdicts}
     return replace(
-        ward, phase=Phase.WAITING, stage=None, entered_at=None, held=None, verdicts=(),
+        ward, phase=Phase.WAITING, stage=None, entered_at=None, verdicts=(),
         blemishes=(), resume_roles=frozenset(), settled=tuple(sorted(counts.items())),
     )  # fmt: skip

@@ -62,7 +62,7 @@ class Verdict:
     """One signal's verdict with the numbers compared.
 
     `value` and `limit` are in the signal's unit, None where there is none;
-    `blind_for_s` is real seconds without sight, 0 unless BLIND.
+    `blind_for_s` is seconds without sight, less those of sight between, 0 unless BLIND.
     """
 
     signal: SignalName
@@ -79,12 +79,16 @@ class Verdict:
 class Memory:
     """What one signal of one ward leaves for the next tick.
 
-    `marks`: newest last; True beyond the limit, False within, None not known.
-    `blind_since_s`: monotonic moment at which sight was lost.
+    `marks`: of the last values that were seen, newest last; True beyond the limit.
+    `blind_s`: seconds without sight that seconds of sight have not made up for; one good
+    reading does not end a blindness that goes on. `at_s`: monotonic moment of the last tick.
+    `was_reset`: a never event's counter fell below what people had dealt with.
     """
 
-    marks: tuple[bool | None, ...] = ()
-    blind_since_s: float | None = None
+    marks: tuple[bool, ...] = ()
+    blind_s: float = 0.0
+    at_s: float | None = None
+    was_reset: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +106,10 @@ def worst(levels: Iterable[Level]) -> Level:
 
 
 def bounds_of(threshold: Threshold, reference: Reference) -> Bounds | None:
-    """The numbers to compare with, or None while a needed baseline is missing."""
+    """The numbers to compare with, or None while a needed baseline is missing.
+
+    Of a never event, the occurrences that people have dealt with are within the limit.
+    """
     match threshold:
         case Limit():
             return Bounds(
@@ -115,7 +122,10 @@ def bounds_of(threshold: Threshold, reference: Reference) -> Bounds | None:
             return _scaled(threshold, reference.baseline)
         case Tripwire():
             return Bounds(
-                direction=Direction.AT_MOST, limit=0.0, warn=None, repetition=Repetition()
+                direction=Direction.AT_MOST,
+                limit=reference.settled_occurrences,
+                warn=None,
+                repetition=Repetition(),
             )
 
 
@@ -129,14 +139,17 @@ def judge(
     Returns: the memory for the next tick, and the verdict.
     Raises: nothing.
     """
+    usable = _usable(signal, reading)
+    if isinstance(usable, Value) and usable.number < reference.settled_occurrences:
+        memory = replace(memory, was_reset=True)
+    if memory.was_reset:
+        reference = replace(reference, settled_occurrences=0.0)
     bounds = bounds_of(signal.threshold, reference)
     if bounds is None:
         return _blind(signal, memory, Code.NO_BASELINE, at_s=at_s)
-    usable = _usable(signal, reading)
     if not isinstance(usable, Value):
         return _blind(signal, memory, usable[0], detail=usable[1], at_s=at_s, bounds=bounds)
-    number = _unsettled(signal.threshold, usable.number, reference)
-    return _compare(signal, memory, bounds, number, usable.n)
+    return _compare(signal, memory, bounds, usable.number, usable.n, at_s=at_s)
 
 
 def _scaled(threshold: BaselineRatio, baseline: float | None) -> Bounds | None:
@@ -176,20 +189,13 @@ def _occurred(signal: Signal, reading: Value) -> bool:
     return isinstance(signal.threshold, Tripwire) and reading.number > 0
 
 
-def _unsettled(threshold: Threshold, number: float, reference: Reference) -> float:
-    """Occurrences that nobody has dealt with; a counter that fell was reset: all of it is new."""
-    if not isinstance(threshold, Tripwire) or number < reference.settled_occurrences:
-        return number
-    return number - reference.settled_occurrences
+def _since(memory: Memory, at_s: float) -> float:
+    """Seconds since the tick before; what is seen now is taken to have lasted that long."""
+    return 0.0 if memory.at_s is None else max(0.0, at_s - memory.at_s)
 
 
-def _remember(memory: Memory, bounds: Bounds | None, mark: bool | None) -> tuple[bool | None, ...]:
-    keep = 1 if bounds is None else bounds.repetition.n
-    return (*memory.marks, mark)[-keep:]
-
-
-def _is_breach(marks: tuple[bool | None, ...], repetition: Repetition) -> bool:
-    return sum(mark is True for mark in marks) >= repetition.m
+def _is_breach(marks: tuple[bool, ...], repetition: Repetition) -> bool:
+    return sum(marks) >= repetition.m
 
 
 def _blind(
@@ -201,8 +207,9 @@ def _blind(
     detail: str = "",
     bounds: Bounds | None = None,
 ) -> tuple[Memory, Verdict]:
-    since = at_s if memory.blind_since_s is None else memory.blind_since_s
-    marks = _remember(memory, bounds, None)
+    blind_s = memory.blind_s + _since(memory, at_s)
+    # What was seen before a blindness longer than anybody waits says nothing of now.
+    marks = memory.marks if blind_s < signal.blind_patience_s else ()
     breached = bounds is not None and _is_breach(marks, bounds.repetition)
     verdict = Verdict(
         signal=signal.name,
@@ -210,21 +217,22 @@ def _blind(
         code=Code.BEYOND_LIMIT if breached else code,
         limit=None if bounds is None else bounds.limit,
         detail=detail,
-        blind_for_s=at_s - since,
+        blind_for_s=blind_s,
     )
-    return replace(memory, marks=marks, blind_since_s=since), verdict
+    return replace(memory, marks=marks, blind_s=blind_s, at_s=at_s), verdict
 
 
 def _compare(
-    signal: Signal, memory: Memory, bounds: Bounds, number: float, n: int
+    signal: Signal, memory: Memory, bounds: Bounds, number: float, n: int, *, at_s: float
 ) -> tuple[Memory, Verdict]:
     beyond = is_beyond(bounds.direction, number, bounds.limit)
-    marks = _remember(memory, bounds, beyond)
+    marks = (*memory.marks, beyond)[-bounds.repetition.n :]
+    made_up = min(memory.blind_s, signal.blind_patience_s) - _since(memory, at_s)
     level, code = _grade(signal, bounds, number, beyond=beyond, marks=marks)
     verdict = Verdict(
         signal=signal.name, level=level, code=code, value=number, limit=bounds.limit, n=n
     )
-    return Memory(marks=marks, blind_since_s=None), verdict
+    return replace(memory, marks=marks, blind_s=max(0.0, made_up), at_s=at_s), verdict
 
 
 def _grade(
@@ -233,7 +241,7 @@ def _grade(
     number: float,
     *,
     beyond: bool,
-    marks: tuple[bool | None, ...],
+    marks: tuple[bool, ...],
 ) -> tuple[Level, Code]:
     if _is_breach(marks, bounds.repetition):
         tripped = isinstance(signal.threshold, Tripwire)

@@ -38,11 +38,27 @@ class WardView:
     care: Care
 
 
-def view(plan: Plan, state: WardState, route: Route | None) -> WardView:
-    """Combine route and record; without a route the record alone says what is exposed."""
-    exposed = recorded_exposure(plan, state) if route is None else exposed_slices(route)
+def view(plan: Plan, state: WardState, route: Route | None, *, is_current: bool = True) -> WardView:
+    """Combine route and record; without a route the record alone says what is exposed.
+
+    A route that is not current (the last one read) takes nothing away: what it or the record
+    exposes is watched.
+    """
+    exposed = () if route is None else exposed_slices(route)
+    if route is None or not is_current:
+        exposed = _both(plan, exposed, recorded_exposure(plan, state))
     return WardView(
         ward=state.ward, state=state, route=route, exposed=exposed, care=_care(plan, state, exposed)
+    )
+
+
+def _both(
+    plan: Plan, some: tuple[SliceName, ...], others: tuple[SliceName, ...]
+) -> tuple[SliceName, ...]:
+    unknown = tuple(name for name in some if name not in {item.name for item in plan.slices})
+    return (
+        *(item.name for item in plan.slices if item.name in some or item.name in others),
+        *unknown,
     )
 
 

@@ -79,7 +79,7 @@ class BoundedJournal:
 def _run(journal: Journal, draft: Draft, written: Future[None]) -> None:
     try:
         journal.write(draft)
-    except Unavailable as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is: somebody waits for the answer
         written.set_exception(error)
     else:
         written.set_result(None)

@@ -60,9 +60,9 @@ def pending_in(directory: Path) -> tuple[Draft, ...]:
 
 
 def unreadable_in(directory: Path) -> tuple[BadLine, ...]:
-    """Lines in the middle of journals that do not read; torn ends are not counted."""
-    lines = (line for path in _journals(directory) for line in read_lines(path))
-    return tuple(line for line in lines if isinstance(line, BadLine) and not line.is_torn_end)
+    """Whole lines of journals that do not read, or say what this version does not know."""
+    lines = (line for path in _journals(directory) for line in _lines_of(path))
+    return tuple(line for line in lines if isinstance(line, BadLine))
 
 
 def drain(directory: Path, ledger: Ledger) -> DrainReport:
@@ -103,13 +103,25 @@ def _pending_of(path: Path) -> tuple[Draft, ...]:
 def _settled_of(path: Path) -> set[str]:
     files = path.parent.glob(f"{path.stem}*{SETTLED}")
     lines = (line for file in files for line in read_lines(file))
-    return {line["id"] for line in lines if not isinstance(line, BadLine)}
+    return {line["id"] for line in lines if not isinstance(line, BadLine) and "id" in line}
 
 
 def _drafts_of(path: Path) -> Iterator[Draft]:
-    for line in read_lines(path):
+    for line in _lines_of(path):
+        if isinstance(line, BadLine):
+            log.error("journal.damaged", path=str(line.path), line=line.number)
+        else:
+            yield line
+
+
+def _lines_of(path: Path) -> Iterator[Draft | BadLine]:
+    """Each draft, and each line that stays where it is because nobody here can read it."""
+    for number, line in enumerate(read_lines(path), 1):
         if isinstance(line, BadLine):
             if not line.is_torn_end:
-                log.error("journal.damaged", path=str(line.path), line=line.number)
+                yield line
             continue
-        yield draft_from(line)
+        try:
+            yield draft_from(line)
+        except (ValueError, KeyError, TypeError):
+            yield BadLine(path=path, number=number, is_torn_end=False)

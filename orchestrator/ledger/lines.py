@@ -1,7 +1,7 @@
 """Append-only files of checked lines: what journal and replica are made of.
 
-Each line carries its own checksum. A torn last line (a crash in mid-write) is dropped and
-overwritten by nobody; a wrong line before the end is reported, and the lines around it
+Each line carries its own checksum. A torn last line (a crash in mid-write: it has no
+end) is dropped and overwritten by nobody; any other wrong line is reported, and the lines around it
 are still read. Invariant: what was acknowledged is on disk.
 """
 
@@ -48,7 +48,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any] | BadLine]:
     for number, line in enumerate(lines, 1):
         value = decode(line)
         if value is None:
-            yield BadLine(path=path, number=number, is_torn_end=number == len(lines))
+            yield BadLine(path=path, number=number, is_torn_end=not line.endswith(b"\n"))
         else:
             yield value
 

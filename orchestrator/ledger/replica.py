@@ -26,11 +26,11 @@ class FileReplica:
         entries: list[Entry] = []
         prev = FIRST_HASH
         for line in read_lines(self._path):
-            if isinstance(line, BadLine) or line["seq"] <= len(entries):
+            if isinstance(line, BadLine) or line.get("seq", 0) <= len(entries):
                 continue
             try:
                 entry = entry_from(line, prev_hash=prev)
-            except Corrupt:
+            except (Corrupt, KeyError, TypeError):
                 break
             if entry.seq != len(entries) + 1:
                 break

@@ -90,11 +90,14 @@ class SqlLedger:
         return tuple(found)
 
     def _hash_at(self, connection: Connection, seq: int) -> str:
-        if seq in self._hashes:
-            return self._hashes[seq]
+        """Asked each time: a ledger that was cut back or exchanged must not go unnoticed."""
+        if seq == 0:
+            return FIRST_HASH
         found = connection.execute(select(EVENT.c.hash).where(EVENT.c.seq == seq)).scalar()
         if found is None:
             raise Corrupt("it was read before and is gone", f"event {seq}")
+        if self._hashes.get(seq, found) != found:
+            raise Corrupt("it is not the one that was read before", f"event {seq}")
         return found
 
     def _run(self, work: Callable[[Connection], _T], *, commits: bool = False) -> _T:

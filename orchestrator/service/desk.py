@@ -20,6 +20,7 @@ from orchestrator.core.event import (
 from orchestrator.core.ids import Role, StageName
 from orchestrator.core.plan import Plan
 from orchestrator.core.state import Phase, ProgrammeState, WardState
+from orchestrator.core.text import has_identity
 from orchestrator.errors import Conflict, Refused
 from orchestrator.service.record import Book
 from orchestrator.service.scribe import Scribe
@@ -67,7 +68,7 @@ class Desk:
         expect_seq: int | None = None,
     ) -> tuple[Entry, ...]:
         """A role's yes for one ward to enter one stage. Saying it twice changes nothing."""
-        self._check_role(role, self.plan.stage(stage).approvals, f"to enter {stage}")
+        self._check_approval(stage, role)
 
         def words(state: ProgrammeState) -> Happening | None:
             mine = self._seen(state, ward, expect_seq)
@@ -83,7 +84,7 @@ class Desk:
         self, ward: WardId, stage: StageName, role: Role, *, comment: str
     ) -> tuple[Entry, ...]:
         """A role's no. It closes the gate; it does not bring a ward back: that is a rollback."""
-        self._check_role(role, self.plan.stage(stage).approvals, f"to enter {stage}")
+        self._check_approval(stage, role)
         return self._say(ward, lambda _: ApprovalWithdrawn(stage=stage, role=role, comment=comment))
 
     def hold(
@@ -117,8 +118,9 @@ class Desk:
         self._check_role(role, self.plan.policy.resume_roles, "to resume after a rollback")
 
         def words(state: ProgrammeState) -> Happening | None:
+            self._check_plan(state)
             if ward is None:
-                return _thaw(state, role, reason)
+                return _thaw(state, role, reason, expect_seq)
             return _again(self._seen(state, ward, expect_seq), role, reason)
 
         return self._say(ward, words)
@@ -130,6 +132,21 @@ class Desk:
         if expect_seq is not None and mine.seq != expect_seq:
             raise Conflict(f"ward {ward}", expected=expect_seq, found=mine.seq)
         return mine
+
+    def _check_approval(self, stage: StageName, role: Role) -> None:
+        names = [one.name for one in self.plan.stages]
+        if stage not in names:
+            raise Refused("unknown_stage", f"{stage} is no stage of this plan: {', '.join(names)}")
+        self._check_role(role, self.plan.stage(stage).approvals, f"to enter {stage}")
+
+    def _check_plan(self, state: ProgrammeState) -> None:
+        """Who may speak is what the programme's own plan says, not any plan in hand."""
+        if state.plan_hash is not None and state.plan_hash != self.plan_hash:
+            raise Refused(
+                "plan_changed",
+                f"this programme runs under plan {state.plan_hash[:12]}; the file in hand is "
+                f"{self.plan_hash[:12]}. Nothing was recorded. Put the approved plan back.",
+            )
 
     def _check_role(self, role: Role, allowed: tuple[Role, ...], what: str) -> None:
         if role not in allowed:
@@ -145,6 +162,7 @@ class Desk:
             happening = words(self.book.read())
             if happening is None:
                 return ()
+            _check_text(happening)
             try:
                 return self.book.decide((self.scribe.draft(ward, happening),))
             except Conflict as error:
@@ -153,9 +171,26 @@ class Desk:
         raise lost
 
 
-def _thaw(state: ProgrammeState, role: Role, reason: str) -> Happening | None:
+def _check_text(happening: Happening) -> None:
+    text = f"{getattr(happening, 'reason', '')} {getattr(happening, 'comment', '')}"
+    if has_identity(text):
+        raise Refused(
+            "identity",
+            "the text holds what looks like a personal identity number. Nothing was recorded; "
+            "say it without the number.",
+        )
+
+
+def _thaw(
+    state: ProgrammeState, role: Role, reason: str, expect_seq: int | None
+) -> Happening | None:
+    """The speaker's sequence is that of the ward whose return froze the programme: a word about
+    one freeze never ends a newer one."""
     if state.freeze is None:
         raise Refused("not_frozen", "the programme is not frozen")
+    found = state.ward(state.freeze.ward).seq
+    if expect_seq is not None and found != expect_seq:
+        raise Conflict(f"freeze by {state.freeze.ward}", expected=expect_seq, found=found)
     return None if role in state.freeze.agreed else ResumeAgreed(role=role, reason=reason)
 
 

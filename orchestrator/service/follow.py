@@ -94,8 +94,8 @@ class Follower:
     def round(self) -> bool:
         """Drain and read once; False when the ledger does not answer."""
         began_s = self._clock.monotonic()
+        self._try_to_drain()
         try:
-            self._drain()
             self._take(self._ledger.entries(after=self._state.head))
         except Corrupt as error:
             self._report(error)
@@ -105,6 +105,16 @@ class Follower:
             return False
         self._fresh_since_s = began_s
         return True
+
+    def _try_to_drain(self) -> None:
+        """What cannot be drained now stays on disk, and is no reason to stop reading."""
+        try:
+            self._drain()
+        except WardshiftError as error:
+            log.warning("drain.missed", problem=str(error))
+        except Exception:
+            # A fault of ours in draining must not make this process blind to the record.
+            log.exception("drain.stumbled")
 
     def _take(self, entries: tuple[Entry, ...]) -> None:
         if not entries:

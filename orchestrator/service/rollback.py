@@ -30,6 +30,7 @@ from orchestrator.core.route import (
     is_return,
 )
 from orchestrator.core.state import Phase, WardState
+from orchestrator.core.text import plain
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, Prober, Routes
 from orchestrator.service.scribe import Scribe
@@ -182,7 +183,9 @@ def write_legacy(
 
 def _annotation(hands: Hands, cause: Cause) -> Annotation:
     actor = hands.scribe.actor
-    return Annotation(who=f"{actor.kind}:{actor.name}", why=f"{RETURN_MARK}{cause.reason}")
+    return Annotation(
+        who=plain(f"{actor.kind}:{actor.name}"), why=plain(f"{RETURN_MARK}{cause.reason}")
+    )
 
 
 def _pending(

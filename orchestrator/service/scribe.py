@@ -12,11 +12,14 @@ from uuid import uuid4
 import structlog
 
 from orchestrator.core.event import Actor, Draft, Happening
+from orchestrator.core.text import all_plain
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Clock, Journal
 from wards.model import WardId
 
 log = structlog.get_logger()
+# A healthy fsync takes milliseconds; a slow one holds no return up for longer, however many wards.
+PATIENCE_S = 0.2
 
 
 class Scribe:
@@ -39,7 +42,7 @@ class Scribe:
         self._listeners.append(listener)
 
     def draft(self, ward: WardId | None, happening: Happening) -> Draft:
-        """A happening of now, by this process, with an id of its own."""
+        """A happening of now, by this process, with an id of its own; its texts made plain."""
         return Draft(
             id=uuid4().hex,
             at=self._clock.now(),
@@ -47,7 +50,7 @@ class Scribe:
             actor=self.actor,
             plan_hash=self._plan_hash,
             code_version=self._code_version,
-            happening=happening,
+            happening=all_plain(happening),
         )
 
     def note(self, ward: WardId | None, happening: Happening) -> Draft:
@@ -55,19 +58,32 @@ class Scribe:
         draft = self.draft(ward, happening)
         for listener in self._listeners:
             listener(draft)
-        with self._lock:
-            self._unwritten.append(draft)
+        self._unwritten.append(draft)
         self.flush()
         return draft
 
-    def flush(self) -> int:
-        """Write what is still only in memory, in order; how many remain."""
-        with self._lock:
-            while self._unwritten:
-                try:
-                    self._journal.write(self._unwritten[0])
-                except Unavailable as error:
-                    log.error("journal.refused", problem=str(error), waiting=len(self._unwritten))
-                    break
-                self._unwritten.popleft()
-            return len(self._unwritten)
+    def flush(self, within_s: float = PATIENCE_S) -> int:
+        """Write what is still only in memory, in order; how many remain.
+
+        Gives up after `within_s` seconds of waiting for others and as many of its own writing:
+        who comes later writes the rest.
+        """
+        if self._lock.acquire(timeout=within_s):
+            try:
+                self._write(until_s=self._clock.monotonic() + within_s)
+            finally:
+                self._lock.release()
+        return len(self._unwritten)
+
+    def _write(self, *, until_s: float) -> None:
+        while self._unwritten and self._clock.monotonic() <= until_s:
+            draft = self._unwritten[0]
+            try:
+                self._journal.write(draft)
+            except Unavailable as error:
+                log.error("journal.refused", problem=str(error), waiting=len(self._unwritten))
+                return
+            except Exception:
+                # It can never be written; behind it, everything else would wait for ever.
+                log.exception("journal.unwritable", ward=draft.ward, draft=draft.id)
+            self._unwritten.popleft()

@@ -2,7 +2,8 @@
 
 Rollback is decided and begun before anything is recorded or paged, and in every phase.
 A tick whose readings took longer than a lease is worth nothing: its conclusions are
-dropped with everything remembered. Source: design sections 4 and 8; rules 1, 2 and 5.
+dropped, and the next tick counts the time as blindness where it sees nothing.
+Source: design sections 4 and 8; rules 1, 2 and 5.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -137,11 +138,11 @@ class Watch:
         """Look, judge and return; then write down, page and gather."""
         began_s = self.hands.clock.monotonic()
         routes_read = self._read_routes()
-        views = self._views()
+        views = self._views(routes_read=routes_read)
         readings = _by_ward(self._read(views))
         read_s = self.hands.clock.monotonic() - began_s
         if read_s > self.plan.policy.lease_s:
-            self._wards.clear()
+            # Too old to act upon. What was remembered stays: the next look finds the gap in it.
             return self._report((), began_s, read_s, routes_read=routes_read)
         results = tuple(self._judge(item, readings.get(item.ward, {})) for item in views)
         for result in results:
@@ -183,14 +184,15 @@ class Watch:
             return False
         return True
 
-    def _views(self) -> tuple[WardView, ...]:
+    def _views(self, *, routes_read: bool) -> tuple[WardView, ...]:
         state = self.record.state()
-        views = (self._view(state, ward.id) for ward in self.plan.wards)
+        views = (self._view(state, ward.id, is_current=routes_read) for ward in self.plan.wards)
         return tuple(item for item in views if is_watched(item))
 
-    def _view(self, state: ProgrammeState, ward: WardId) -> WardView:
+    def _view(self, state: ProgrammeState, ward: WardId, *, is_current: bool) -> WardView:
         observed = self._routes.get(ward)
-        return view(self.plan, state.ward(ward), None if observed is None else observed.route)
+        route = None if observed is None else observed.route
+        return view(self.plan, state.ward(ward), route, is_current=is_current)
 
     def _read(self, views: tuple[WardView, ...]) -> Readings:
         wanted = {

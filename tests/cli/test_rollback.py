@@ -1,5 +1,6 @@
 """A person's way back, against a real gateway and real EHRs, with one thing after another gone."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from orchestrator.core.event import (
 from orchestrator.core.route import exposed_slices
 from orchestrator.errors import ExitCode, Refused
 from orchestrator.ledger import pending_in
+from orchestrator.ledger.lines import encode
 from tests.cli.conftest import WARD, Home
 from wards.practice.hospital import Hospital
 
@@ -41,6 +43,15 @@ def test_it_is_proven_recorded_and_said(exposed: Home) -> None:
     intended = exposed.events()[-3]
     assert isinstance(intended, RollbackIntended)
     assert intended.cause.reason == "ward_head: wrong dose on screen"
+
+
+def test_words_that_no_file_can_hold_are_made_plain_and_hold_nothing_up(exposed: Home) -> None:
+    words = os.fsdecode("fel dos på 19121212-1212\nnu".encode("latin-1"))
+    ran = exposed.run("rollback", WARD, "--role", "ward_head", "--reason", words, "--yes")
+    assert ran.code == ExitCode.DONE, ran.err
+    assert is_home(exposed)
+    (intended,) = (one for one in exposed.events() if isinstance(one, RollbackIntended))
+    assert intended.cause.reason == "ward_head: fel dos p? [identity removed] nu"
 
 
 def test_another_name_than_the_wards_changes_nothing(exposed: Home) -> None:
@@ -90,7 +101,28 @@ def _point(home: Home, name: str, value: str) -> None:
     site.write_text("\n".join([*lines, f"{name}={value}\n"]))
 
 
+def _copy_that_hangs(home: Home) -> None:
+    _no_ledger(home)
+    (home.path / "replica").mkdir(exist_ok=True)
+    os.mkfifo(home.path / "replica" / "aaa.jsonl")
+
+
+def _journal_of_another_version(home: Home) -> None:
+    (home.path / "journal").mkdir(exist_ok=True)
+    line = {"kind": "rollback_paused", "id": "1", "at": "soon"}
+    (home.path / "journal" / "aaa.jsonl").write_bytes(encode(line))
+
+
+def _copy_without_numbers(home: Home) -> None:
+    _no_ledger(home)
+    (home.path / "replica").mkdir(exist_ok=True)
+    (home.path / "replica" / "aaa.jsonl").write_bytes(encode({"kind": "ward_started"}))
+
+
 GONE = {
+    "ledger, and the copy hangs": _copy_that_hangs,
+    "a journal it understands": _journal_of_another_version,
+    "ledger, and the copy is of something else": _copy_without_numbers,
     "ledger": _no_ledger,
     "ledger damaged": _damaged_ledger,
     "ledger empty": _empty_ledger,

@@ -89,7 +89,7 @@ def leads(address: str) -> bool:
 
 def is_led_by(home: Home, name: str, pid: int) -> bool:
     leases = {one.name: one for one in home.installation.leases.all()}
-    return name in leases and leases[name].holder.endswith(f"-{pid}")
+    return name in leases and leases[name].holder.split("-")[-2] == str(pid)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import typing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -122,6 +123,26 @@ def verdict(level, signal=SLOW):
     return ev.VerdictChanged(
         signal=signal, level=level, code=Code.WITHIN, value=1.0, limit=2.0, n=1
     )
+
+
+def test_a_gap_in_the_watch_does_not_leave_an_older_blemish_open_for_ever():
+    blind = verdict(Level.BLIND)
+    drafts = (
+        draft(None, ev.ProgrammeStarted(wards=(FIRST,))),
+        draft(FIRST, ev.WardStarted(stage=StageName("shadow"))),
+        draft(FIRST, blind, after_h=1),
+        draft(None, ev.WatchTaken(unwatched_since=START + timedelta(hours=2)), after_h=3),
+        draft(FIRST, replace(blind, level=Level.PASS), after_h=4),
+    )
+    assert all(one.until is not None for one in fold(entries(*drafts)).ward(FIRST).blemishes)
+
+
+def test_a_never_events_counter_that_began_again_settles_nothing_any_more():
+    seen = fold(entries(draft(FIRST, verdict(Level.PASS)))).ward(FIRST)
+    name = verdict(Level.PASS).signal
+    state = ProgrammeState(wards={FIRST: replace(seen, settled=((name, 2.0),))})
+    reset = replace(verdict(Level.PASS), value=0.0, limit=0.0)
+    assert apply(state, draft(FIRST, reset)).ward(FIRST).settled_occurrences(name) == 0.0
 
 
 def test_blemishes_last_from_the_first_unclear_verdict_to_the_last():

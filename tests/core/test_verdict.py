@@ -95,12 +95,50 @@ def test_m_of_n(numbers, last):
     assert verdict.level is last
 
 
-def test_blindness_is_timed_from_its_beginning_and_ends_with_sight():
+def test_blindness_is_timed_from_the_last_sight_and_made_up_for_by_sight():
     memory, first = judge(signal(), Memory(), SourceDown(reason="x"), Reference(), at_s=10.0)
     memory, second = judge(signal(), memory, SourceDown(reason="x"), Reference(), at_s=17.5)
     memory, _ = judge(signal(), memory, value(0.1), Reference(), at_s=18.0)
-    _, third = judge(signal(), memory, SourceDown(reason="x"), Reference(), at_s=20.0)
-    assert (first.blind_for_s, second.blind_for_s, third.blind_for_s) == (0.0, 7.5, 0.0)
+    memory, third = judge(signal(), memory, SourceDown(reason="x"), Reference(), at_s=20.0)
+    memory, _ = judge(signal(), memory, value(0.1), Reference(), at_s=40.0)
+    _, fourth = judge(signal(), memory, SourceDown(reason="x"), Reference(), at_s=41.0)
+    times = [one.blind_for_s for one in (first, second, third, fourth)]
+    assert times == [0.0, 7.5, 9.0, 1.0]
+
+
+def test_one_good_reading_in_five_neither_hides_blindness_nor_a_breach():
+    """A source that flaps: what it shows now and then is bad, or it shows almost nothing."""
+    memory, longest = Memory(), 0.0
+    for tick in range(60):
+        reading: Reading = value(0.1) if tick % 5 == 0 else SourceDown(reason="x")
+        memory, verdict = judge(signal(), memory, reading, Reference(), at_s=float(tick))
+        longest = max(longest, verdict.blind_for_s)
+    assert longest >= signal().blind_patience_s
+    memory, levels = Memory(), []
+    for tick in range(8):
+        reading = value(9) if tick % 4 == 0 else SourceDown(reason="x")
+        at_s = float(tick)
+        memory, verdict = judge(
+            signal(threshold=TWO_OF_THREE), memory, reading, Reference(), at_s=at_s
+        )
+        levels.append(verdict.level)
+    assert Level.BREACH in levels
+
+
+def test_a_never_event_after_its_counter_began_again_is_new():
+    tripwire = signal(threshold=Tripwire())
+    dealt_with = Reference(settled_occurrences=1.0)
+    memory, levels = Memory(), []
+    for tick, count in enumerate((1, 0, 1)):
+        memory, verdict = judge(tripwire, memory, value(count), dealt_with, at_s=float(tick))
+        levels.append(verdict.level)
+    assert levels == [Level.PASS, Level.PASS, Level.BREACH]
+
+
+def test_a_never_event_is_judged_by_its_whole_count_against_what_was_dealt_with():
+    tripwire = signal(threshold=Tripwire())
+    _, verdict = judge(tripwire, Memory(), value(3), Reference(settled_occurrences=2.0), at_s=0.0)
+    assert (verdict.level, verdict.value, verdict.limit) == (Level.BREACH, 3, 2)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +181,7 @@ def test_nothing_seen_is_blind():
 
 
 finite = st.floats(min_value=-1e6, max_value=1e6)
-marks = st.lists(st.sampled_from([True, False, None]), max_size=3).map(tuple)
+marks = st.lists(st.booleans(), max_size=3).map(tuple)
 
 
 @given(finite, finite, marks, st.sampled_from([AT_MOST_2, TWO_OF_THREE, Tripwire()]))

@@ -13,8 +13,17 @@ from hypothesis import strategies as st
 
 from orchestrator.core import event as ev
 from orchestrator.errors import ConfigError, Corrupt, Unavailable
-from orchestrator.ledger import FileReplica, migrate, open_ledger, verify
-from orchestrator.ledger.mapping import KINDS, body_of, happening_from
+from orchestrator.ledger import (
+    FileReplica,
+    drain,
+    migrate,
+    open_ledger,
+    pending_in,
+    unreadable_in,
+    verify,
+)
+from orchestrator.ledger.lines import encode
+from orchestrator.ledger.mapping import KINDS, body_of, draft_row, happening_from
 from tests.core.test_state import SAMPLES
 from tests.ledger.stage import held, url_of
 from tests.postgres import server
@@ -34,6 +43,52 @@ def filled(folder, count=6):
     ledger = open_ledger(url, timeout_s=3.0)
     ledger.append([held(number) for number in range(count)])
     return ledger
+
+
+def journal_in(folder, *lines):
+    journal = folder / "journal"
+    journal.mkdir()
+    (journal / "one.jsonl").write_bytes(b"".join(lines))
+    return journal
+
+
+def test_a_journal_line_of_another_version_stays_and_the_others_are_drained(tmp_path):
+    ledger = filled(tmp_path, 0)
+    strange = encode({**draft_row(held(1)), "kind": "rollback_paused"})
+    journal = journal_in(tmp_path, strange, encode(draft_row(held(2))))
+    report = drain(journal, ledger)
+    assert (report.settled, report.unreadable) == (1, 1)
+    assert [line.number for line in unreadable_in(journal)] == [1]
+    assert len(pending_in(journal)) == 0
+
+
+def test_a_whole_last_line_that_was_changed_is_damage_and_not_a_torn_end(tmp_path):
+    line = bytearray(encode(draft_row(held(1))))
+    line[40] ^= 1
+    assert len(unreadable_in(journal_in(tmp_path, bytes(line)))) == 1
+
+
+def test_a_line_without_an_end_is_a_torn_end(tmp_path):
+    journal = journal_in(tmp_path, encode(draft_row(held(1)))[:-5])
+    assert unreadable_in(journal) == ()
+
+
+def test_whoever_follows_notices_that_the_ledger_was_cut_back(tmp_path):
+    ledger = filled(tmp_path)
+    assert len(ledger.entries()) == 6
+    by_hand(
+        tmp_path,
+        ("DELETE FROM event WHERE seq = 6",),
+        ("UPDATE anchor SET seq = 5, hash = (SELECT hash FROM event WHERE seq = 5)",),
+    )
+    with pytest.raises(Corrupt, match="event 6"):
+        ledger.entries(after=6)
+
+
+def test_a_copy_that_says_something_else_is_a_copy_of_nothing(tmp_path):
+    path = tmp_path / "copy.jsonl"
+    path.write_bytes(encode({"kind": "ward_started"}))
+    assert FileReplica(path).load() == ()
 
 
 def by_hand(folder, *statements):

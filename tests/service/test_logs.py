@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.logs import DROPPED, Outlet, drop_identifiers
+from orchestrator.core.text import DROPPED
+from orchestrator.logs import Outlet, drop_identifiers
 
 # Synthetic on purpose: the shape of Swedish identity numbers, with dates that never were.
 dates = st.tuples(st.integers(1900, 2099), st.integers(1, 12), st.integers(1, 91))

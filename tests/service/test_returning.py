@@ -1,11 +1,14 @@
 """The way back, one dependency broken at a time, with the real services over fakes."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.core import event as ev
+from orchestrator.core.decision import Rollback
 from orchestrator.core.ids import ActorKind, StageName
 from orchestrator.core.plan import GuardAction
-from orchestrator.core.route import Annotation, desired_route, is_exposed
+from orchestrator.core.route import Annotation, all_legacy, desired_route, is_exposed
 from orchestrator.core.state import Phase, WardState
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ledger import BoundedJournal
@@ -118,6 +121,22 @@ def test_routes_down_is_waited_for_and_said(world):
     world.routes.down = False
     tick(world)
     assert not world.exposed()
+
+
+def test_a_ward_promoted_while_the_routes_cannot_be_listed_is_watched(world):
+    """The last list still has it on legacy; the record knows better."""
+    watch = world.sentinels[0].sentinel.watch
+    old = {one.route.ward: one for one in (world.routes.get_quietly(FIRST),)}
+    legacy = all_legacy(old[FIRST].route, epoch=1, annotation=old[FIRST].route.annotation)
+    watch._routes = {FIRST: replace(old[FIRST], route=legacy)}
+    world.routes.down = True
+    world.numbers[SLOW] = 9.0
+    seen = []
+    for _ in range(3):
+        world.clock.advance(1.0)
+        seen += [one for one in watch.tick().wards if one.view.ward == FIRST]
+    assert seen[0].view.exposed
+    assert isinstance(seen[-1].decision, Rollback)
 
 
 def test_blindness_holds_at_once_and_returns_after_patience(world):
