@@ -220,7 +220,9 @@ def _resumption(
     """What resuming means for this ward now, and how it is said at the desk."""
     if ward is None:
         what = f"{role} agrees that the programme goes on although {mine.ward} was returned"
-        return f"{what}: {reason}.", lambda desk, _: desk.agree_to_resume(None, role, reason=reason)
+        return f"{what}: {reason}.", lambda desk, seq: desk.agree_to_resume(
+            None, role, reason=reason, expect_seq=seq
+        )
     if mine.phase is Phase.ROLLED_BACK or mine.held is None:
         what = f"{role} agrees that {_beds(plan, mine)} begins its ladder again: {reason}."
         return what, lambda desk, seq: desk.agree_to_resume(

@@ -69,14 +69,13 @@ def test_a_hold_outlives_the_return_and_the_resume(world):
 @pytest.mark.parametrize("verb", ["approve", "hold", "resume"])
 def test_words_with_an_identity_number_are_refused_and_not_kept(world, verb):
     text, before = "after talking to 19121212-1212", world.ledger.head()
+    says = {
+        "approve": lambda: world.desk.approve(SECOND, NOTES, CSO, comment=text),
+        "hold": lambda: world.desk.hold(FIRST, reason=text),
+        "resume": lambda: world.desk.agree_to_resume(FIRST, CSO, reason=text),
+    }
     with pytest.raises(Refused, match="identity number"):
-        match verb:
-            case "approve":
-                world.desk.approve(SECOND, NOTES, CSO, comment=text)
-            case "hold":
-                world.desk.hold(FIRST, reason=text)
-            case _:
-                world.desk.agree_to_resume(FIRST, CSO, reason=text)
+        says[verb]()
     assert world.ledger.head() == before
 
 
