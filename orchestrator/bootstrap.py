@@ -185,6 +185,7 @@ def install(home: Path | None = None, plan: Path | None = None) -> Installation:
 def read_site(home: Path | None = None) -> Site:
     """The settings of a home folder. Raises: ConfigError naming each wrong setting."""
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     try:
         return load_site(home)
@@ -196,6 +197,9 @@ def read_site(home: Path | None = None) -> Site:
                 for item in error.errors(include_url=False, include_input=False)
             )
         ) from error
+    except (SettingsError, UnicodeDecodeError, OSError) as error:
+        why = str(error).partition(" from source")[0]
+        raise ConfigError((f"site.env or a WARDSHIFT_ variable does not read: {why}",)) from error
 
 
 def guard_of(site: Site, *, lease_s: float) -> Guard:

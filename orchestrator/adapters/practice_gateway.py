@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+import structlog
+
 from orchestrator.adapters.http import Answer, Http
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import Annotation, ObservedRoute, Route, Rule
@@ -17,6 +19,7 @@ from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import LeaseRecord
 from wards.model import WardId
 
+log = structlog.get_logger()
 ROUTES = "routes"
 LEASES = "leases"
 FALLBACK = "fallback"
@@ -36,9 +39,14 @@ class PracticeRoutes:
         self._http = Http(ROUTES, timeout_s=timeout_s)
 
     def all(self) -> tuple[ObservedRoute, ...]:
-        """Every ward's route. Raises: Unavailable."""
+        """Every ward's route that can be understood: a foreign one that cannot is said, and hides
+        no other ward. Raises: Unavailable, also when none of several is understood."""
         answer = _understood(ROUTES, self._http.read("GET", self._url))
-        return tuple(_observed(item) for item in _items(ROUTES, answer))
+        items = _items(ROUTES, answer)
+        understood = tuple(one for one in map(_observed_or_said, items) if one is not None)
+        if items and not understood:
+            raise Unavailable(ROUTES, "none of its routes makes sense")
+        return understood
 
     def get(self, ward: WardId) -> ObservedRoute:
         """One ward's route. Raises: Unavailable; Refused("no_route")."""
@@ -113,6 +121,14 @@ class PracticeLeases:
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
+
+
+def _observed_or_said(item: Any) -> ObservedRoute | None:
+    try:
+        return _observed(item)
+    except Unavailable as error:
+        log.error("route.not_understood", route=_name(item), problem=str(error))
+        return None
 
 
 def _document(route: Route, resource_version: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from orchestrator.core.plan import GuardAction
 from orchestrator.core.route import ObservedRoute, Route, exposed_slices, is_exposed
 from orchestrator.core.state import WardState
 from orchestrator.core.verdict import Level
-from orchestrator.errors import Unavailable
+from orchestrator.errors import Refused, Unavailable
 from orchestrator.ports import Clock, Leases, Notifier, Page, Routes
 from orchestrator.service.leases import (
     ACTION,
@@ -58,11 +58,19 @@ class Guard:
         try:
             routes = self.routes.all()
             self.book.see(self.leases.all())
-            for observed in routes:
-                self._look_at(observed)
-            self.keeper.hold(GUARD, {})
         except Unavailable as error:
             log.warning("guard.missed", problem=str(error))
+            return
+        for observed in routes:
+            self._each(lambda one=observed: self._look_at(one), observed.route.ward)
+        self._each(lambda: self.keeper.hold(GUARD, {}), None)
+
+    def _each(self, look: Callable[[], object], ward: WardId | None) -> None:
+        """What goes wrong with one ward's lease is no reason to leave the others unguarded."""
+        try:
+            look()
+        except (Unavailable, Refused) as error:
+            log.warning("guard.missed", ward=ward, problem=str(error))
 
     def _look_at(self, observed: ObservedRoute) -> None:
         ward = observed.route.ward

@@ -233,3 +233,14 @@ def test_an_older_promotion_cannot_land_after_it(exposed: Home) -> None:
         one.routes.replace(older, resource_version=now.resource_version)
     assert refused.value.code == "stale_epoch"
     assert is_home(exposed)
+
+
+@pytest.mark.parametrize(
+    "lines", [b"WARDSHIFT_ADDRESSES={broken\n", "WARDSHIFT_PLAN=\xe5\n".encode("latin-1")]
+)
+def test_a_site_file_that_does_not_read_is_one_sentence(exposed: Home, lines: bytes) -> None:
+    (exposed.path / "site.env").write_bytes(lines)
+    ran = exposed.run("show", WARD)
+    assert ran.code == ExitCode.USAGE
+    assert "site.env" in ran.err
+    assert "Traceback" not in ran.err

@@ -295,6 +295,15 @@ def test_a_fallback_on_the_candidate_is_exposure_and_the_next_write_mends_it() -
         assert json.loads(server.asked[-1].body)["spec"]["rules"] == [FALLBACK]
 
 
+def test_one_route_that_makes_no_sense_hides_no_other_ward() -> None:
+    items = {"items": [document(rules=[{"name": "x", "backend": "elsewhere"}]), document()]}
+    with (
+        web_server(lambda _: Reply(body=json.dumps(items))) as server,
+        closing(PracticeRoutes(server.url, timeout_s=5.0)) as routes,
+    ):
+        assert len(routes.all()) == 1
+
+
 NONSENSE = {
     "no_json": "<html>",
     "no_object": "[]",

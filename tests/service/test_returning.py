@@ -12,6 +12,7 @@ from orchestrator.core.route import Annotation, all_legacy, desired_route, is_ex
 from orchestrator.core.state import Phase, WardState
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ledger import BoundedJournal
+from orchestrator.service.leases import ward_lease
 from orchestrator.service.rollback import Outcome, roll_back
 from orchestrator.service.scribe import Scribe
 from tests.fakes_ledger import HangingJournal
@@ -235,6 +236,29 @@ def test_a_return_written_by_the_guard_is_recorded_by_the_sentinel_that_comes_af
     assert state.phase is Phase.ROLLED_BACK
     assert state.returned is not None
     assert state.returned.cause.trigger is ev.Trigger.LEASE
+
+
+def test_one_ward_whose_lease_is_refused_leaves_no_other_unguarded(world):
+    """The first ward's lease cannot be taken; the second, exposed too, is returned."""
+    observed = world.routes.get_quietly(SECOND)
+    exposing = desired_route(
+        world.plan, SECOND, world.plan.stage(StageName("notes")), epoch=9,
+        annotation=Annotation(who="flow:f", why="enter notes"),
+    )  # fmt: skip
+    world.routes.replace(exposing, resource_version=observed.resource_version)
+    put = world.leases.put
+
+    def refuses_first(name, **rest):
+        if name == ward_lease(FIRST):
+            raise Refused("quota", "no")
+        return put(name, **rest)
+
+    world.leases.put = refuses_first
+    for _ in range(6):
+        world.clock.advance(2.0)
+        world.guards[0].turn()
+    assert world.exposed()
+    assert not is_exposed(world.routes.get_quietly(SECOND).route)
 
 
 def test_exposure_that_nobody_intended_is_taken_back(world):
