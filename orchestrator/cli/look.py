@@ -168,6 +168,7 @@ def verify(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  
 
     site = read_site(home)
     witnesses = tuple(FileReplica(path).load() for path in sorted(site.replica_dir.glob("*.jsonl")))
+    silent = sum(not entries for entries in witnesses)
     ledger = open_ledger(site.ledger, timeout_s=site.ledger_timeout_s)
     result = verify(ledger, witnesses=witnesses)
     pending = len(pending_in(site.journal_dir))
@@ -179,6 +180,8 @@ def verify(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  
                 "events": result.events,
                 "head_hash": result.head_hash,
                 "problem": result.problem,
+                "copies_agreeing": len(witnesses) - silent if result.is_sound else 0,
+                "copies_unreadable": silent,
                 "journal_pending": pending,
                 "journal_damaged_lines": len(damaged),
             }
@@ -190,7 +193,9 @@ def verify(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  
         raise Corrupt(f"line {first.number} cannot be read", str(first.path))
     if format is Format.TABLE:
         print(f"{site.ledger}: {result.events} events, each follows the one before; unchanged.")
-        print(f"{len(witnesses)} local copies agree. {pending} journalled events wait for it.")
+        print(f"{len(witnesses) - silent} local copies agree. {pending} journalled events wait.")
+        if silent:
+            print(f"{silent} local copies hold nothing that can be read: they prove nothing.")
     return 0
 
 

@@ -17,7 +17,7 @@ from orchestrator.core.state import Phase, ProgrammeState, WardState, apply, fol
 from orchestrator.core.text import plain
 from orchestrator.core.verdict import Level, worst
 from orchestrator.core.view import recorded_exposure
-from orchestrator.errors import Refused, Unavailable
+from orchestrator.errors import Corrupt, Refused, Unavailable
 from orchestrator.service.leases import GUARD, SENTINEL, LeaseBook
 from orchestrator.settings import Site
 from wards.model import WardId
@@ -73,12 +73,39 @@ def stand_in(installation: Installation) -> Standing:
 
 
 def record_of(installation: Installation) -> Record:
-    """The ledger's record, or this machine's copy of it. Raises: ConfigError, Corrupt."""
+    """The ledger's record, or this machine's copy of it, also when that has more: then the
+    ledger was lost or cut back. Raises: ConfigError, Corrupt."""
+    from orchestrator.ledger import copied_to
+
+    # Before the ledger: a copy that grows meanwhile must not look like one that has more.
+    copied = copied_to(installation.site.replica_dir)
     try:
         entries = installation.ledger.entries()
     except Unavailable as error:
         return remembered(installation.site, problem=str(error))
+    missing = copied - len(entries)
+    if missing > 0:
+        return remembered(installation.site, problem=_lost(missing))
     return _with_journals(installation.site, entries, problem=None)
+
+
+def check_not_lost(installation: Installation) -> None:
+    """Nothing goes forward on a ledger that this machine knows to have had more.
+
+    Raises: Corrupt saying how many events are missing; Unavailable.
+    """
+    from orchestrator.ledger import copied_to
+
+    missing = copied_to(installation.site.replica_dir) - installation.ledger.head()
+    if missing > 0:
+        raise Corrupt(_lost(missing), installation.site.ledger)
+
+
+def _lost(missing: int) -> str:
+    return (
+        f"{missing} events are missing from it that this machine's copy has: run nothing; "
+        "restore the ledger from its backup, then wardshift verify"
+    )
 
 
 def remembered(site: Site, *, problem: str) -> Record:

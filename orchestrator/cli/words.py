@@ -11,7 +11,15 @@ from orchestrator import logs
 from orchestrator.bootstrap import Installation, install
 from orchestrator.cli.board import ward_row
 from orchestrator.cli.output import Format, confirm, say, show_json, show_table
-from orchestrator.cli.standing import Standing, frozen, person, stand, stand_in, ward_of
+from orchestrator.cli.standing import (
+    Standing,
+    check_not_lost,
+    frozen,
+    person,
+    stand,
+    stand_in,
+    ward_of,
+)
 from orchestrator.core.event import Entry
 from orchestrator.core.ids import Role, StageName
 from orchestrator.core.plan import Plan
@@ -59,6 +67,7 @@ def run(
         needs_seq=False,
     )
     ready_ledger(installation.site)
+    check_not_lost(installation)
     state = installation.desk(person(role)).start()
     print(f"Programme {one.name} is started (event {state.head}). Look: wardshift list")
     return 0
@@ -252,6 +261,7 @@ def _change(
     typed: str = "",
 ) -> int:
     """Show, ask, write on what was shown, read back, show."""
+    check_not_lost(standing.installation)
     if standing.record.problem is not None:
         raise Unavailable("ledger", f"{standing.record.problem}; only rollback works without it")
     if expect_seq is not None and expect_seq != mine.seq:

@@ -6,7 +6,7 @@ The only importer of sqlmodel, sqlalchemy and alembic. Rows never leave this pac
 from orchestrator.ledger.bounded import BoundedJournal
 from orchestrator.ledger.database import migrate
 from orchestrator.ledger.journal import DrainReport, FileJournal, drain, pending_in, unreadable_in
-from orchestrator.ledger.replica import FileReplica
+from orchestrator.ledger.replica import FileReplica, copied_to
 from orchestrator.ledger.store import SqlLedger, open_ledger
 from orchestrator.ledger.verification import Verification, verify
 
@@ -17,6 +17,7 @@ __all__ = [
     "FileReplica",
     "SqlLedger",
     "Verification",
+    "copied_to",
     "drain",
     "migrate",
     "open_ledger",

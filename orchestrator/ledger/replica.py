@@ -13,6 +13,13 @@ from orchestrator.ledger.lines import BadLine, LineFile, read_lines
 from orchestrator.ledger.mapping import FIRST_HASH, entry_from, entry_row
 
 
+def copied_to(directory: Path) -> int:
+    """The greatest sequence that a local copy in this directory holds; 0 without one."""
+    lines = (line for path in directory.glob("*.jsonl") for line in read_lines(path))
+    found = (line.get("seq") for line in lines if not isinstance(line, BadLine))
+    return max((seq for seq in found if isinstance(seq, int)), default=0)
+
+
 class FileReplica:
     """One file a process name; only its newest unbroken chain from the first entry is used."""
 

@@ -137,6 +137,29 @@ def test_a_removed_end_is_seen_by_the_local_copy(home: Home) -> None:
     assert "are gone" in ran.err
 
 
+def test_a_lost_ledger_is_not_taken_for_a_new_programme(home: Home) -> None:
+    entries = home.installation.ledger.entries()
+    FileReplica(home.path / "replica" / "sentinel.jsonl").extend(entries)
+    (home.path / "ledger.sqlite").write_bytes(empty_ledger())
+    for leftover in ("ledger.sqlite-wal", "ledger.sqlite-shm"):
+        (home.path / leftover).unlink(missing_ok=True)
+    shown = home.run("show", WARD, "--quick", "--format", "json").json
+    assert shown["ward"]["stage"] == "shadow"
+    assert f"{len(entries)} events are missing" in shown["ledger_problem"]
+    for words in (("run", "--yes"), ("hold", WARD, "--reason", "x", "--yes", "--expect-seq", "1")):
+        ran = home.run(*words)
+        assert ran.code == ExitCode.CORRUPT, ran.err
+        assert "run nothing" in ran.err
+
+
+def test_a_copy_that_cannot_be_read_proves_nothing(home: Home) -> None:
+    (home.path / "replica").mkdir()
+    (home.path / "replica" / "sentinel.jsonl").write_text("rubbish\n")
+    ran = home.run("verify")
+    assert "0 local copies agree" in ran.out
+    assert "1 local copies hold nothing" in ran.out
+
+
 def test_a_plan_is_checked_with_its_time_budget_in_parts(tmp_path: Path) -> None:
     found = wardshift("plan", "check", str(PLAN), "--format", "json", home=tmp_path).json
     slowest = found["budgets"][0]
