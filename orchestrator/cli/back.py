@@ -372,14 +372,14 @@ def _repeated(ward: WardId, _: RollbackReport) -> str:
 def _pending(ward: WardId, report: RollbackReport) -> str:
     return (
         f"{ward}: written to legacy (epoch {report.epoch}), not proven yet: {report.detail}. "
-        f"The sentinel goes on probing; look: wardshift show {ward}"
+        f"A living sentinel goes on probing; whether one lives: wardshift show {ward}"
     )
 
 
 def _not_written(ward: WardId, report: RollbackReport) -> str:
     return (
-        f"{ward} could NOT be written to legacy: {report.detail}. It is journalled, and the "
-        "sentinel goes on trying. Use the ward's downtime procedure now."
+        f"{ward} could NOT be written to legacy: {report.detail}. It is journalled; a living "
+        "sentinel goes on trying. Use the ward's downtime procedure now, and start this again."
     )
 
 

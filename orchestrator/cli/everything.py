@@ -274,11 +274,17 @@ def _python(*arguments: str) -> tuple[str, ...]:
 
 
 def clear(home: Path) -> None:
-    """Begin anew in a folder that is a home of ours, or empty. Raises: Unavailable otherwise."""
+    """Begin anew in a folder that is a home of ours, or empty.
+
+    Raises: Unavailable when it holds other things, or something runs in it.
+    """
     if not home.exists():
         return
     known = {"up.lock", "site.env", "ledger.sqlite", "practice"}
     found = {path.name for path in home.iterdir()}
     if found and not found & known:
         raise Unavailable(str(home), "the folder holds other things; give another --home")
+    lock = HomeLock(home)
+    lock.take()
     shutil.rmtree(home)
+    lock.release()

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.adapters.clock import SystemClock, wait_until
 from orchestrator.adapters.processes import HomeLock, Job, Supervisor, free_port, is_taken
+from orchestrator.cli.everything import clear
 from orchestrator.errors import ExitCode, Unavailable
 from tests.cli.running import wardshift
 
@@ -171,3 +172,15 @@ def test_up_without_a_plan_says_what_to_name(tmp_path: Path) -> None:
     ran = wardshift("up", home=tmp_path / "home")
     assert ran.code == ExitCode.USAGE
     assert "--practice" in ran.err
+
+
+def test_a_folder_that_something_runs_in_is_not_cleared(tmp_path: Path) -> None:
+    lock = HomeLock(tmp_path / "home")
+    lock.take()
+    (tmp_path / "home" / "ledger.sqlite").write_text("in use")
+    with pytest.raises(Unavailable, match="already running"):
+        clear(tmp_path / "home")
+    assert (tmp_path / "home" / "ledger.sqlite").read_text() == "in use"
+    lock.release()
+    clear(tmp_path / "home")
+    assert not (tmp_path / "home").exists()
