@@ -58,6 +58,7 @@ class Unavailable(WardshiftError):
     def __init__(self, port: str, message: str) -> None:
         super().__init__(f"{port}: {message}")
         self.port = port
+        self.problem = message
 
 
 class Conflict(WardshiftError):

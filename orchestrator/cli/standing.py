@@ -23,6 +23,7 @@ from orchestrator.settings import Site
 from wards.model import WardId
 
 LOOK_AGAIN_S = 0.1
+ONLY_RETURNS = "only rollback works without it"
 UNSEEN = Life(sentinel=None, guard=None)
 SENTINEL_GATE, GUARD_GATE = "sentinel_alive", "guard_alive"
 
@@ -96,7 +97,11 @@ def check_not_lost(installation: Installation) -> None:
     """
     from orchestrator.ledger import copied_to
 
-    missing = copied_to(installation.site.replica_dir) - installation.ledger.head()
+    try:
+        head = installation.ledger.head()
+    except Unavailable as error:
+        raise Unavailable(error.port, f"{error.problem}; {ONLY_RETURNS}") from error
+    missing = copied_to(installation.site.replica_dir) - head
     if missing > 0:
         raise Corrupt(_lost(missing), installation.site.ledger)
 

@@ -12,6 +12,7 @@ from orchestrator.bootstrap import Installation, install
 from orchestrator.cli.board import ward_row
 from orchestrator.cli.output import Format, confirm, say, show_json, show_table
 from orchestrator.cli.standing import (
+    ONLY_RETURNS,
     Standing,
     check_not_lost,
     frozen,
@@ -263,7 +264,7 @@ def _change(
     """Show, ask, write on what was shown, read back, show."""
     check_not_lost(standing.installation)
     if standing.record.problem is not None:
-        raise Unavailable("ledger", f"{standing.record.problem}; only rollback works without it")
+        raise Unavailable("ledger", f"{standing.record.problem}; {ONLY_RETURNS}")
     if expect_seq is not None and expect_seq != mine.seq:
         raise Conflict(f"ward {mine.ward}", expected=expect_seq, found=mine.seq)
     if not yes:

@@ -8,7 +8,9 @@ import pytest
 
 from orchestrator.cli.everything import Wishes
 from orchestrator.core import event as ev
+from orchestrator.core.ids import SignalName
 from orchestrator.core.state import Phase
+from orchestrator.core.verdict import Level
 from orchestrator.settings import write_site
 from tests.e2e.stage import WARD, Stage
 from tests.real.prometheus_server import PrometheusServer, prometheus_running
@@ -61,15 +63,22 @@ def exposed(tmp_path: Path, prometheus: PrometheusServer) -> Iterator[Stage]:
         made.stop()
 
 
+def level(exposed: Stage) -> Level | None:
+    last = {item.verdict.signal: item.verdict.level for item in exposed.state().ward(WARD).verdicts}
+    return last.get(SignalName("lockups"))
+
+
 @pytest.mark.parametrize("how", ["killed", "hung"])
 def test_without_prometheus_the_ward_goes_no_further_and_returns_after_the_patience(
     exposed: Stage, prometheus: PrometheusServer, how: str
 ) -> None:
-    began = exposed.state().head
     if how == "killed":
         prometheus.kill()
     else:
         prometheus.pause()
+    # Its last answer counts until it is no longer fresh; from then on nothing is known.
+    assert exposed.eventually(lambda: level(exposed) is Level.BLIND), exposed.why()
+    began = exposed.state().head
     climber = exposed.climber()
 
     def went_home() -> bool:
