@@ -4,9 +4,16 @@ Shapes only: whether names exist and times make sense together is asked of the p
 """
 
 from datetime import date, time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from wards.model import Contact, Hospital, Ward, WardId
 from wards.shifts import ShiftKind, ShiftPattern, ShiftSpan
@@ -29,10 +36,29 @@ def _wall_time(value: object) -> object:
 WallTime = Annotated[time, BeforeValidator(_wall_time)]
 
 
+def _kinds(annotation: Any) -> set[Any]:
+    """The plain types that a field takes by itself or in a union."""
+    inner = get_args(annotation) if not isinstance(annotation, type) else ()
+    return {annotation} if not inner else {kind for one in inner for kind in _kinds(one)}
+
+
 class Section(BaseModel):
     """A part of the file: nothing unknown in it, nothing changed after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _nothing_is_made_to_fit(cls, value: object, info: ValidationInfo) -> object:
+        """`true` is no number of beds, and "24" is text."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        if isinstance(value, bool) and bool not in kinds:
+            raise ValueError("true and false do not belong here")
+        if bool in kinds and not isinstance(value, bool):
+            raise ValueError("write true or false")
+        if isinstance(value, str) and kinds & {int, float} and str not in kinds:
+            raise ValueError("write a number, without quotes")
+        return value
 
 
 class SpanSection(Section):

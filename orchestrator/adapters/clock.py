@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from orchestrator.errors import ConfigError
+
 
 class SystemClock:
     """The machine's own clocks."""
@@ -115,8 +117,20 @@ def set_practice_clock(path: Path, *, now: datetime | None = None, rate: float) 
 
 
 def clock_from(path: Path | None) -> SystemClock | PracticeClock:
-    """The practice clock if a clock file is named, else the machine's."""
-    return SystemClock() if path is None else PracticeClock(path)
+    """The practice clock if a clock file is named, else the machine's.
+
+    Raises: ConfigError when the file that is named does not read.
+    """
+    if path is None:
+        return SystemClock()
+    try:
+        return PracticeClock(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = (
+            f"{path}: the practice clock does not read ({error}); start the practice hospital, "
+            "or take WARDSHIFT_CLOCK_FILE out of site.env"
+        )
+        raise ConfigError((problem,)) from error
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: float = 0.05) -> bool:

@@ -18,7 +18,9 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
 
 from orchestrator.adapters.planschema import ProgrammeFile
 from orchestrator.core.plan import Plan
@@ -28,6 +30,8 @@ from orchestrator.errors import ConfigError
 LARGEST_BYTES = 1_000_000
 # What stands in for a wrong part of these sections while everything else is judged.
 NEUTRAL: dict[str, Any] = {
+    "programme": "programme", "region": "region", "time_zone": "Europe/Stockholm",
+    "starts_on": "2027-01-01",
     "windows": {"opens": "00:00", "closes": "23:59", "weekdays": ["mon", "tue", "wed", "thu"]},
     "policy": {
         "tick_s": 1, "lease_s": 60, "retry_budget_s": 0, "margin_s": 0, "query_budget_s": 1,
@@ -94,8 +98,20 @@ def _text(path: Path) -> str:
         raise ConfigError((f"{path}: not UTF-8 text (byte {error.start})",)) from error
 
 
+class _DatesAsText(RoundTripConstructor):
+    """A date that no calendar has is one wrong value, not the end of the file."""
+
+
+def _as_text(_constructor: RoundTripConstructor, node: ScalarNode) -> str:
+    return str(node.value)
+
+
+_DatesAsText.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+
+
 def _tree(path: Path, text: str) -> CommentedMap:
     yaml = YAML(typ="rt")
+    yaml.Constructor = _DatesAsText
     yaml.version = (1, 2)
     try:
         for event in YAML(typ="rt").parse(text):

@@ -2,7 +2,8 @@
 
 Invariant: every wait on a socket is cut to what is left of the exchange, so a server that
 drips a byte a second cannot hold anybody past the deadline.
-Name resolution and the steps of a TLS handshake are bounded one by one only.
+Name resolution gets a share of what is left; the steps of a TLS handshake are bounded one by
+one only.
 """
 
 import ssl
@@ -17,6 +18,7 @@ import httpcore2
 import httpx2
 
 from orchestrator.adapters.clock import SystemClock
+from orchestrator.adapters.names import Names
 
 CONNECTIONS = 64
 IDLE_S = 30.0  # shorter than servers keep an idle connection
@@ -24,6 +26,7 @@ IDLE_S = 30.0  # shorter than servers keep an idle connection
 # Sockets wait in real time, whatever time it is in the practice hospital.
 _clock = SystemClock()
 _here = threading.local()
+_names = Names()
 
 
 @dataclass(slots=True)
@@ -76,15 +79,21 @@ class _Network(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        left_s = _left_s(timeout, httpcore2.ConnectTimeout)
-        stream = self._inner.connect_tcp(
-            host,
-            port,
-            timeout=left_s,
-            local_address=local_address,
-            socket_options=socket_options or (),
-        )
-        return _Stream(stream)
+        refused: httpcore2.ConnectError | None = None
+        for address in _addresses(host, _left_s(timeout, httpcore2.ConnectTimeout)):
+            try:
+                stream = self._inner.connect_tcp(
+                    address,
+                    port,
+                    timeout=_left_s(timeout, httpcore2.ConnectTimeout),
+                    local_address=local_address,
+                    socket_options=socket_options or (),
+                )
+            except httpcore2.ConnectError as error:
+                refused = error
+            else:
+                return _Stream(stream)
+        raise refused or httpcore2.ConnectError(f"{host} has no address")
 
 
 class _Stream(httpcore2.NetworkStream):
@@ -113,6 +122,15 @@ class _Stream(httpcore2.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+def _addresses(host: str, within_s: float) -> tuple[str, ...]:
+    try:
+        return _names.addresses(host, within_s=within_s)
+    except TimeoutError:
+        raise httpcore2.ConnectTimeout(f"nobody said where {host} is") from None
+    except OSError as error:
+        raise httpcore2.ConnectError(f"where {host} is cannot be found: {error}") from error
 
 
 def _left_s(timeout_s: float | None, late: type[Exception]) -> float:

@@ -46,6 +46,7 @@ from wards.model import WardId
 
 _T = TypeVar("_T")
 PAUSE_S = 0.5
+SAY_AGAIN_S = 5.0  # what is waited for, while it stays the same
 HAND_OVER_S = 5.0  # after the return: then the sentinel does it
 RECORD_WITHIN_S = 2.0  # then this machine's own copy has to do
 EXITS = {
@@ -302,13 +303,17 @@ def _until_done(one: _Return, cause: Cause, patience_s: float) -> RollbackReport
     """Try until it is proven, at most so many seconds; what is waited for is said."""
     deadline_s = one.clock.monotonic() + patience_s
     began_s = one.clock.monotonic()
+    said, said_at_s = "", began_s
     while True:
         report = _attempt(one, cause)
         if EXITS[report.outcome] is ExitCode.DONE or one.clock.monotonic() >= deadline_s:
             return report
         waited_s = one.clock.monotonic() - began_s
         written = "written, waiting for the proof" if report.epoch else "not written yet"
-        say(f"{waited_s:5.1f} s: {written}: {report.detail}")
+        news = f"{written}: {report.detail}"
+        if news != said or one.clock.monotonic() - said_at_s >= SAY_AGAIN_S:
+            said, said_at_s = news, one.clock.monotonic()
+            say(f"{waited_s:5.1f} s: {news}")
         one.clock.sleep(PAUSE_S)
 
 

@@ -93,6 +93,7 @@ def _above(standing: Standing, seen_by: str) -> Row:
         "head": standing.state.head,
         "frozen": frozen(standing),
         "ledger_problem": standing.record.problem,
+        "ledger_damaged": standing.record.damage is not None,
         "events_remembered": len(standing.record.entries),
         "routes_read": standing.routes is not None,
     }

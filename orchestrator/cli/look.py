@@ -27,10 +27,10 @@ def list_wards(*, home: Path | None = None, format: Format = Format.TABLE) -> in
     found = ask_sentinel(home, "/board") or _own_board(home)
     if format is Format.JSON:
         show_json(found)
-        return 0
+        return _exit(found)
     _warn(found)
     _show_rows(_title(found), found["wards"])
-    return 0
+    return _exit(found)
 
 
 def show(
@@ -56,14 +56,14 @@ def show(
     found = ask_sentinel(home, f"/board/{ward}") or _own_page(home, ward, quick=quick)
     if format is Format.JSON:
         show_json(found)
-        return 0
+        return _exit(found)
     _warn(found)
     show_table(_title(found), ["", ""], found["ward"].items())
     _show_rows(f'Gates to "{found["next_stage"]}"', found["gates"])
     _show_rows("Signals", found["signals"])
     if found["returned"]:
         show_table("Last return to legacy", ["", ""], found["returned"].items())
-    return 0
+    return _exit(found)
 
 
 def history(
@@ -93,7 +93,8 @@ def history(
         show_json([row for row, _ in rows])
         return 0
     if standing.record.problem is not None:
-        say(f"The ledger does not answer ({standing.record.problem}).")
+        what = "does not answer" if standing.record.damage is None else "cannot be trusted"
+        say(f"The ledger {what} ({standing.record.problem}).")
     show_table(
         f"{mine}: what happened",
         ["seq", "time", "by", "what"],
@@ -229,11 +230,19 @@ def _title(found: Row) -> str:
     return where if found["is_started"] else f"{where} (not started: wardshift run)"
 
 
+def _exit(found: Row) -> int:
+    """A board from memory because the ledger is damaged is shown, and is no success."""
+    from orchestrator.errors import ExitCode
+
+    return ExitCode.CORRUPT if found["ledger_damaged"] else ExitCode.DONE
+
+
 def _warn(found: Row) -> None:
     if found["ledger_problem"] is not None:
+        what = "cannot be trusted" if found["ledger_damaged"] else "does not answer"
         say(
-            f"The ledger does not answer ({found['ledger_problem']}); shown is what this machine "
-            f"remembers, {found['events_remembered']} events."
+            f"The ledger {what} ({found['ledger_problem']}); shown is what this machine "
+            f"remembers, {found['head']} events."
         )
     if not found["routes_read"]:
         say("The gateway does not answer; which side serves now is not known.")

@@ -11,6 +11,9 @@ from pathlib import Path
 from orchestrator.cli.output import say
 from orchestrator.settings import DEFAULT_HOME, HOME_VARIABLE
 
+LAST_PORT = 65_535
+FASTEST = 86_400  # a practice day a real second
+
 
 def up(
     plan: Path | None = None,
@@ -42,6 +45,9 @@ def up(
     from orchestrator.errors import ConfigError, Unavailable
 
     folder = _home(home)
+    check_port("--prefect-port", prefect_port)
+    check_port("--sentinel-port", sentinel_port)
+    _check_speed(speed)
     for port, what in ((prefect_port, "prefect"), (sentinel_port, "sentinel")):
         if port and is_taken(port):
             raise Unavailable(what, f"port {port} is in use; choose another one")
@@ -63,6 +69,23 @@ def up(
         say("Ending what was started")
         everything.stop()
     return 0
+
+
+def check_port(option: str, port: int) -> None:
+    """Raises: ConfigError for what is no port."""
+    from orchestrator.errors import ConfigError
+
+    if not 0 <= port <= LAST_PORT:
+        raise ConfigError((f"{option} {port}: a port is a number from 1 to {LAST_PORT}",))
+
+
+def _check_speed(rate: float) -> None:
+    from orchestrator.errors import ConfigError
+
+    if not 0 < rate <= FASTEST:
+        raise ConfigError(
+            (f"speed {rate:g}: practice seconds a real second, more than 0, {FASTEST} at most",)
+        )
 
 
 def practice_plan() -> Path:
@@ -106,6 +129,7 @@ def practice_up(*, home: Path | None = None, speed: float = 60.0, seed: int = 1)
         speed: Practice seconds per real second.
         seed: Of the clinicians' choices.
     """
+    _check_speed(speed)
     return _practice("up", home, "--speed", str(speed), "--seed", str(seed))
 
 

@@ -1,6 +1,6 @@
 """Where wards stand, gathered for a person; works with the ledger down. No printing here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from orchestrator.core.text import plain
 from orchestrator.core.verdict import Level, worst
 from orchestrator.core.view import recorded_exposure
 from orchestrator.errors import Corrupt, Refused, Unavailable
-from orchestrator.service.leases import GUARD, SENTINEL, LeaseBook
+from orchestrator.service.leases import GUARD, SENTINEL, LeaseBook, life
 from orchestrator.settings import Site
 from wards.model import WardId
 
@@ -32,13 +32,15 @@ SENTINEL_GATE, GUARD_GATE = "sentinel_alive", "guard_alive"
 class Record:
     """What happened, and its fold. `pending`: only in journals of this machine so far.
 
-    `problem`: why the ledger was not read, and this machine's own copy was used instead.
+    `problem`: why the ledger was not read, and this machine's own copy was used instead;
+    `damage`: it was read, and cannot be trusted.
     """
 
     entries: tuple[Entry, ...]
     pending: tuple[Draft, ...]
     state: ProgrammeState
     problem: str | None = None
+    damage: Corrupt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def stand_in(installation: Installation) -> Standing:
 
 def record_of(installation: Installation) -> Record:
     """The ledger's record, or this machine's copy of it, also when that has more: then the
-    ledger was lost or cut back. Raises: ConfigError, Corrupt."""
+    ledger was lost or cut back. Raises: ConfigError; Corrupt without a copy."""
     from orchestrator.ledger import copied_to
 
     # Before the ledger: a copy that grows meanwhile must not look like one that has more.
@@ -84,10 +86,19 @@ def record_of(installation: Installation) -> Record:
         entries = installation.ledger.entries()
     except Unavailable as error:
         return remembered(installation.site, problem=str(error))
+    except Corrupt as error:
+        return _despite(installation.site, error)
     missing = copied - len(entries)
     if missing > 0:
         return remembered(installation.site, problem=_lost(missing))
     return _with_journals(installation.site, entries, problem=None)
+
+
+def _despite(site: Site, error: Corrupt) -> Record:
+    copied = remembered(site, problem=str(error))
+    if not copied.entries:
+        raise error
+    return replace(copied, damage=error)
 
 
 def check_not_lost(installation: Installation) -> None:
@@ -183,7 +194,7 @@ def life_observed(installation: Installation) -> Life:
             book.see(installation.leases.all())
     except Unavailable:
         return UNSEEN
-    return Life(sentinel=_seen(book, SENTINEL), guard=_seen(book, GUARD))
+    return replace(life(book), sentinel=_seen(book, SENTINEL), guard=_seen(book, GUARD))
 
 
 def level_of(ward: WardState) -> str:

@@ -19,6 +19,7 @@ import structlog
 
 from orchestrator import logs
 from orchestrator.adapters.processes import free_port, is_taken
+from orchestrator.cli.machine import check_port
 from orchestrator.errors import ConfigError
 from orchestrator.ports import Clock
 
@@ -52,6 +53,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     from orchestrator.web.pages import Pages, app, serve
 
     logs.configure("sentinel")
+    check_port("--port", port)
     installation = install(home, plan)
     metrics = SentinelMetrics(version=code_version(), plan_hash=installation.plan_hash)
     one, follower = installation.sentinel(PageGauges(metrics))
@@ -120,7 +122,10 @@ def seen(installation: "Installation", follower: "Follower") -> "Standing":
     """The programme as a sentinel sees it, with the routes as they are now."""
     from orchestrator.cli.standing import Record, Standing, routes_now
 
-    record = Record(entries=(), pending=(), state=follower.state())
+    damage = follower.corrupt
+    problem = None if damage is None else str(damage)
+    state = follower.state()
+    record = Record(entries=(), pending=(), state=state, problem=problem, damage=damage)
     return Standing(installation=installation, record=record, routes=routes_now(installation))
 
 

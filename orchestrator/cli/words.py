@@ -263,6 +263,8 @@ def _change(
 ) -> int:
     """Show, ask, write on what was shown, read back, show."""
     check_not_lost(standing.installation)
+    if standing.record.damage is not None:
+        raise standing.record.damage
     if standing.record.problem is not None:
         raise Unavailable("ledger", f"{standing.record.problem}; {ONLY_RETURNS}")
     if expect_seq is not None and expect_seq != mine.seq:

@@ -32,7 +32,6 @@ from orchestrator.core.event import (
 from orchestrator.core.gates.answer import GateAnswer, Open, not_open
 from orchestrator.core.gates.rules import (
     GateFacts,
-    Life,
     evaluate,
     not_frozen,
     not_held,
@@ -50,11 +49,11 @@ from orchestrator.core.route import (
     no_further,
 )
 from orchestrator.core.state import Intent, Phase, ProgrammeState, WardState
-from orchestrator.core.verdict import Verdict
+from orchestrator.core.verdict import Level, Verdict
 from orchestrator.core.view import foreign_return, recorded_exposure, view
 from orchestrator.errors import Conflict, Indeterminate, Refused
 from orchestrator.ports import Clock, Leases, Prober, Routes
-from orchestrator.service.leases import GUARD, SENTINEL, LeaseBook, ward_lease
+from orchestrator.service.leases import LeaseBook, legacy_noted, life, ward_lease
 from orchestrator.service.record import Book
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.switch import NotYet, Proof, prove
@@ -177,12 +176,19 @@ class Climber:
             programme=state,
             ward=mine,
             stage=stage,
-            life=Life(
-                sentinel=self.lease_book.is_alive(SENTINEL), guard=self.lease_book.is_alive(GUARD)
-            ),
-            legacy=legacy_level(self.plan, _verdicts(mine)) if mine.verdicts else None,
+            life=life(self.lease_book),
+            legacy=self._legacy(mine),
             now=self.clock.now(),
         )
+
+    def _legacy(self, mine: WardState) -> Level | None:
+        """How ready legacy is: the worse of what the ledger has and what the ward's lease says,
+        which does not pass through the ledger. None when nobody has looked."""
+        noted = legacy_noted(self.lease_book, mine.ward)
+        levels = [] if noted is None else [noted]
+        if mine.verdicts:
+            levels.append(legacy_level(self.plan, _verdicts(mine)))
+        return max(levels, default=None)
 
     def _answer(self, mine: WardState, stage: Stage | None, gates: tuple[GateAnswer, ...]) -> None:
         """Write down which gates are closed, when that is new; losing the race is no harm."""

@@ -49,7 +49,7 @@ class Follower:
         self._drain = drain
         self._every_s = every_s
         self._lock = threading.Lock()
-        self._own: dict[str, Draft] = {}
+        self._own: dict[str, tuple[Draft, float]] = {}
         self._state = fold(replica.load())
         self._fresh_since_s: float | None = None
         self._stop = threading.Event()
@@ -68,19 +68,25 @@ class Follower:
         """The ledger as last read, and on top of it what this process itself wrote since."""
         with self._lock:
             state = self._state
-            for draft in self._own.values():
+            for draft, _ in self._own.values():
                 state = apply(state, draft)
             return state
 
     def add(self, draft: Draft) -> None:
         """This process wrote a happening that the ledger does not have yet."""
         with self._lock:
-            self._own[draft.id] = draft
+            self._own[draft.id] = (draft, self._clock.monotonic())
 
     def pending(self) -> int:
         """How many of our own happenings the ledger has not shown us yet."""
         with self._lock:
             return len(self._own)
+
+    def behind_s(self) -> float:
+        """Real seconds since the oldest of them was said; 0 without any."""
+        with self._lock:
+            said_at_s = min((at_s for _, at_s in self._own.values()), default=None)
+        return 0.0 if said_at_s is None else self._clock.monotonic() - said_at_s
 
     def read_after(self, moment_s: float) -> bool:
         """Whether the ledger was read to its end by a round that began after that moment."""

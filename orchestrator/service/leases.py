@@ -8,6 +8,8 @@ Source: design rule 7; peers' wall-clock leases as the warning.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from orchestrator.core.gates.rules import Life
+from orchestrator.core.verdict import Level
 from orchestrator.errors import Conflict, Indeterminate
 from orchestrator.ports import Clock, LeaseRecord, Leases
 from wards.model import WardId
@@ -15,6 +17,7 @@ from wards.model import WardId
 SENTINEL = "sentinel"
 GUARD = "guard"
 WARD_PREFIX = "ward-"
+BEHIND = "behind_s"  # note on the sentinel's lease: how long the ledger has missed its words
 LEGACY = "legacy"  # note on a ward's lease: how ready legacy was at the last tick
 ACTION = "guard"  # note on a ward's lease: what the guard is to do when it lapses
 
@@ -94,6 +97,34 @@ class LeaseBook:
                 changes=before.changes + 1,
             )
         self._sightings[record.name] = after
+
+
+def life(book: LeaseBook) -> Life:
+    """Which of the two watching processes are seen to live, and how far the record lags."""
+    return Life(
+        sentinel=book.is_alive(SENTINEL), guard=book.is_alive(GUARD), behind_s=_behind_s(book)
+    )
+
+
+def legacy_noted(book: LeaseBook, ward: WardId) -> Level | None:
+    """How ready legacy was at the last tick, from a ward's living lease; None without one.
+
+    A note that nobody can read is BLIND.
+    """
+    record = book.record(ward_lease(ward))
+    if record is None or book.is_lapsed(record.name) or LEGACY not in record.notes:
+        return None
+    return Level.__members__.get(record.notes[LEGACY].upper(), Level.BLIND)
+
+
+def _behind_s(book: LeaseBook) -> float:
+    """What the sentinel said last; a sentinel that says nothing sensible is infinitely behind."""
+    record = book.record(SENTINEL)
+    try:
+        said_s = float("inf") if record is None else float(record.notes.get(BEHIND, "inf"))
+    except ValueError:
+        return float("inf")
+    return said_s if said_s >= 0 else float("inf")
 
 
 class Keeper:

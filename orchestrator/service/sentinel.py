@@ -17,6 +17,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.ports import Clock, Leases
 from orchestrator.service.leases import (
     ACTION,
+    BEHIND,
     LEGACY,
     SENTINEL,
     Keeper,
@@ -146,7 +147,8 @@ class Sentinel:
         return held
 
     def _notes(self) -> Mapping[str, str]:
-        return {TICKED_AT: self.clock.now().isoformat()}
+        behind_s = self.watch.record.behind_s()
+        return {TICKED_AT: self.clock.now().isoformat(), BEHIND: f"{behind_s:.1f}"}
 
     def _ward_notes(self, ward: WardId) -> Mapping[str, str]:
         return {

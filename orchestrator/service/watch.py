@@ -77,6 +77,10 @@ class Record(Protocol):
         """Whether the ledger was read to its end in a round that began after that moment."""
         ...
 
+    def behind_s(self) -> float:
+        """Real seconds for which the ledger has not shown what this process said; 0 if it has."""
+        ...
+
 
 @dataclass(slots=True)
 class Recollection:

@@ -78,6 +78,9 @@ class Life:
         """Nothing is stray here."""
         return False
 
+    def behind_s(self) -> float:
+        return 0.0
+
     def hear(self, draft: Draft) -> None:
         """Note when a part of the return was reached."""
         name = PARTS.get(type(draft.happening))

@@ -64,6 +64,9 @@ class Standing:
         """Nothing is stray here."""
         return False
 
+    def behind_s(self) -> float:
+        return 0.0
+
 
 class OneSource:
     """The scrape source as the set of all sources."""

@@ -17,7 +17,7 @@ ROW = {
 }  # fmt: skip
 ABOVE = {
     "programme", "plan_hash", "is_started", "at", "seen_by", "head", "frozen", "ledger_problem",
-    "events_remembered", "routes_read",
+    "ledger_damaged", "events_remembered", "routes_read",
 }  # fmt: skip
 
 
@@ -93,6 +93,21 @@ def test_with_the_ledger_down_the_local_copy_is_shown_and_said(home: Home) -> No
     assert ran.json["events_remembered"] == len(entries)
     assert ran.json["ward"]["stage"] == "shadow"
     assert "this machine remembers" in "".join(home.run("show", WARD, "--quick").err.split("\n"))
+
+
+def test_a_damaged_ledger_shows_what_this_machine_remembers_and_is_no_success(home: Home) -> None:
+    entries = home.installation.ledger.entries()
+    FileReplica(home.path / "replica" / "sentinel.jsonl").extend(entries)
+    (home.path / "ledger.sqlite").write_bytes(b"this is no database" * 1000)
+    shown = home.run("show", WARD, "--format", "json", "--quick")
+    assert shown.code == ExitCode.CORRUPT
+    assert (shown.json["ledger_damaged"], shown.json["ward"]["stage"]) == (True, "shadow")
+    listed = home.run("list")
+    assert listed.code == ExitCode.CORRUPT
+    assert "cannot be trusted" in listed.err
+    assert "shadow" in listed.out
+    changed = home.run("hold", WARD, "--reason", "x", "--yes", "--expect-seq", "5")
+    assert changed.code == ExitCode.CORRUPT
 
 
 def test_what_is_only_journalled_is_shown_too(home: Home) -> None:

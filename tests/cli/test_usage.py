@@ -140,3 +140,30 @@ def test_a_ledger_that_is_not_there_stops_every_change(home: Home) -> None:
     ran = home.run(*APPROVE, "--yes", "--expect-seq", "1")
     assert ran.code == ExitCode.UNAVAILABLE
     assert "only rollback works without it" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("up", "--practice", "--prefect-port", "99999"), "--prefect-port 99999"),
+        (("up", "--practice", "--sentinel-port", "-1"), "--sentinel-port -1"),
+        (("up", "--practice", "--speed", "-1"), "speed -1"),
+        (("up", "--practice", "--speed", "nan"), "speed nan"),
+        (("practice", "up", "--speed", "0"), "speed 0"),
+        (("sentinel", "--port", "99999"), "--port 99999"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_one_sentence(home: Home, words, said: str) -> None:
+    ran = home.run(*words)
+    assert ran.code == ExitCode.USAGE
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_practice_clock_that_is_not_there_is_one_sentence(home: Home) -> None:
+    with (home.path / "site.env").open("a", encoding="utf-8") as file:
+        file.write(f"WARDSHIFT_CLOCK_FILE={home.path}/no-clock.json\n")
+    for words in (("list",), ("guard",)):
+        ran = home.run(*words)
+        assert ran.code == ExitCode.USAGE, ran.err
+        assert "start the practice hospital" in ran.err

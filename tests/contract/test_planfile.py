@@ -119,3 +119,26 @@ def test_no_text_makes_it_stumble(tmp_path_factory, start, length, text):
         load_plan(path)
     except ConfigError as error:
         assert error.problems
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        pytest.param("beds: 24", "beds: true", "true and false do not belong", id="a truth"),
+        pytest.param("beds: 24", 'beds: "24"', "without quotes", id="text for a number"),
+        pytest.param("lease_s: 5", 'lease_s: "5"', "without quotes", id="text for seconds"),
+        pytest.param("tripwire: true", "tripwire: 1", "tripwire", id="a number for a truth"),
+    ],
+)
+def test_nothing_is_made_to_fit(tmp_path, before, after, words):
+    assert before in PRACTICE
+    assert words in "\n".join(problems(written(tmp_path, PRACTICE.replace(before, after, 1))))
+
+
+def test_a_date_that_no_calendar_has_is_told_with_its_line_and_hides_nothing(tmp_path):
+    (line,) = [one for one in PRACTICE.splitlines() if one.startswith("starts_on:")]
+    text = PRACTICE.replace(line, "starts_on: 2027-02-30").replace("lease_s: 5", "lease_s: 2")
+    told = problems(written(tmp_path, text))
+    number = text.splitlines().index("starts_on: 2027-02-30") + 1
+    assert any(f":{number}: starts_on" in one for one in told)
+    assert any("may look dead" in one for one in told)

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from math import inf
 
 import pytest
 
@@ -80,6 +81,8 @@ NIGHT_ONLY = replace(plan(), windows=replace(open_windows(), opens=time(1), clos
         ("legacy_ready", {"legacy": None}, Unknown),
         ("sentinel_alive", {"life": Life(sentinel=False, guard=True)}, Closed),
         ("sentinel_alive", {"life": Life(sentinel=None, guard=True)}, Unknown),
+        ("sentinel_alive", {"life": Life(sentinel=True, guard=True, behind_s=1e3)}, Closed),
+        ("sentinel_alive", {"life": Life(sentinel=True, guard=True, behind_s=inf)}, Closed),
         ("guard_alive", {"life": Life(sentinel=True, guard=False)}, Closed),
         ("guard_alive", {"life": Life(sentinel=True, guard=None)}, Unknown),
         ("in_window", {"plan": NIGHT_ONLY}, Closed),

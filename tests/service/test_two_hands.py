@@ -241,3 +241,30 @@ def world_at_notes():
     made = reached("notes")
     assert made.exposed()
     return made
+
+
+@pytest.mark.parametrize("what", ["behind", "legacy"])
+def test_what_has_not_reached_the_ledger_closes_the_gates_all_the_same(what):
+    """The sentinel sees legacy fall sick, or cannot write what it sees; leases still tell it."""
+    world = reached("notes")
+    world.clock.meanwhile = None
+    around(world)
+    leases = world.leases
+    record = next(one for one in leases.all() if one.name == "sentinel")
+    if what == "legacy":
+        record = next(one for one in leases.all() if one.name == f"ward-{FIRST}")
+    noted = {"behind_s": "999.0"} if what == "behind" else {"legacy": "breach"}
+    entered = entered_stages(world)
+    for flow in world.flows:
+        for _ in range(3):
+            around(world)
+            record = next(one for one in leases.all() if one.name == record.name)
+            leases.put(
+                record.name, holder=record.holder, duration_s=record.duration_s,
+                transitions=record.transitions, notes={**record.notes, **noted},
+                resource_version=record.resource_version,
+            )  # fmt: skip
+            flow.turn()
+    assert entered_stages(world) == entered
+    closed = world.state().ward(FIRST).closed_gates
+    assert ("sentinel_alive" if what == "behind" else "legacy_ready") in closed

@@ -22,10 +22,14 @@ from wards.windows import closures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """Whether a process was seen renewing its sign of life; None: not observed long enough."""
+    """Whether a process was seen renewing its sign of life; None: not observed long enough.
+
+    `behind_s`: for how many seconds the ledger has not had what the sentinel said.
+    """
 
     sentinel: bool | None
     guard: bool | None
+    behind_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +129,19 @@ def legacy_ready(facts: GateFacts) -> GateAnswer:
 
 
 def sentinel_alive(facts: GateFacts) -> GateAnswer:
-    """An active sentinel was seen renewing its sign of life."""
-    return _alive("sentinel", facts.life.sentinel)
+    """An active sentinel was seen renewing its sign of life, and what it says is in the ledger.
+
+    Verdicts that do not reach the ledger are not judged by anybody who reads it.
+    """
+    answer = _alive("sentinel", facts.life.sentinel)
+    lease_s, behind_s = facts.plan.policy.lease_s, facts.life.behind_s
+    if not isinstance(answer, Open) or behind_s <= lease_s:
+        return answer
+    return _no(
+        "sentinel_alive",
+        f"the ledger has not had the sentinel's verdicts for more than {lease_s:g} s",
+        "look at the sentinel's log: does it reach the ledger?",
+    )
 
 
 def guard_alive(facts: GateFacts) -> GateAnswer:
