@@ -62,8 +62,16 @@ class Routes(Protocol):
     def replace(self, route: Route, *, resource_version: str) -> ObservedRoute:
         """Replace the whole route at once.
 
-        Raises: Conflict when the version is old; Refused("stale_epoch") by the fence;
-        Unavailable when nothing was sent; Indeterminate when the answer is unknown.
+        Raises: Conflict when the version is old; Refused("stale_epoch") by the fence, and
+        Refused("no_grant") for a forward write whose epoch was not granted; Unavailable when
+        nothing was sent; Indeterminate when the answer is unknown.
+        """
+        ...
+
+    def grant(self, ward: WardId, epoch: int, *, resource_version: str) -> ObservedRoute:
+        """Allow one forward write of this route under that epoch; nothing else changes.
+
+        Raises: as `replace`.
         """
         ...
 

@@ -12,9 +12,9 @@ from itertools import count
 from orchestrator.core.ids import Side, SignalName, SliceName
 from orchestrator.core.plan import Signal
 from orchestrator.core.reading import Reading, SourceDown
-from orchestrator.core.route import ObservedRoute, Route
+from orchestrator.core.route import ObservedRoute, Route, is_forward
 from orchestrator.errors import Conflict, Refused, Unavailable, WardshiftError
-from orchestrator.ports import LeaseRecord, Page, ProbeAnswer
+from orchestrator.ports import LeaseRecord, Page, ProbeAnswer, Routes
 from wards.model import WardId
 
 
@@ -110,14 +110,32 @@ class FakeRoutes(Faults):
             raise Conflict("the route", expected=resource_version, found=kept.resource_version)
         if route.epoch == kept.route.epoch and route.rules != kept.route.rules:
             raise _stale(kept.route, route)
+        if is_forward(kept.route, route) and kept.granted != route.epoch:
+            raise Refused("no_grant", f"{route.ward}: granted is {kept.granted}")
         if route != kept.route:
             self._kept[route.ward] = self._versioned(route)
         self.writes.append(route)
         self.answer()
         return self._kept[route.ward]
 
+    def grant(self, ward: WardId, epoch: int, *, resource_version: str) -> ObservedRoute:
+        self.check("routes")
+        kept = self.get_quietly(ward)
+        if kept.resource_version != resource_version:
+            raise Conflict("the route", expected=resource_version, found=kept.resource_version)
+        self._kept[ward] = replace(self._versioned(kept.route), granted=epoch)
+        self.answer()
+        return self._kept[ward]
+
     def _versioned(self, route: Route) -> ObservedRoute:
         return ObservedRoute(route=route, resource_version=str(next(self._versions)))
+
+
+def put_exposed(routes: Routes, route: Route) -> ObservedRoute:
+    """Grant and write a route, as sentinel and worker do between them."""
+    observed = routes.get(route.ward)
+    granted = routes.grant(route.ward, route.epoch, resource_version=observed.resource_version)
+    return routes.replace(route, resource_version=granted.resource_version)
 
 
 def _stale(kept: Route, wanted: Route) -> Refused:

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 ROUTES = "routes"
 LEASES = "leases"
 FALLBACK = "fallback"
+GRANTED = "granted"
 FALLBACK_RULE = {"name": FALLBACK, "path_prefix": "/", "backend": Side.LEGACY, "mirror": None}
 
 _NOT_FOUND = 404
@@ -61,11 +62,23 @@ class PracticeRoutes:
         Raises: Conflict, Refused("stale_epoch", "no_route" or the gateway's own code),
             Unavailable when nothing was sent or taken, Indeterminate.
         """
-        body = _document(route, resource_version)
-        answer = self._http.write("PUT", self._of(route.ward), json=body)
+        return self._put(route.ward, _document(route, resource_version), resource_version)
+
+    def grant(self, ward: WardId, epoch: int, *, resource_version: str) -> ObservedRoute:
+        """Allow one forward write under that epoch. Raises: as `replace`."""
+        observed = self.get(ward)
+        if observed.resource_version != resource_version:
+            found = observed.resource_version
+            raise Conflict(f"route {ward}", expected=resource_version, found=found)
+        body = _document(observed.route, resource_version)
+        body["metadata"]["annotations"][GRANTED] = str(epoch)
+        return self._put(ward, body, resource_version)
+
+    def _put(self, ward: WardId, body: dict[str, Any], resource_version: str) -> ObservedRoute:
+        answer = self._http.write("PUT", self._of(ward), json=body)
         if answer.status == _NOT_FOUND:
-            raise _no_route(route.ward)
-        what = f"route {route.ward}"
+            raise _no_route(ward)
+        what = f"route {ward}"
         _raise_unless_taken(ROUTES, what, answer, expected=resource_version)
         try:
             return _observed(_json(ROUTES, answer))
@@ -179,10 +192,16 @@ def _observed(item: Any) -> ObservedRoute:
                 ),
             ),
             resource_version=_text(metadata["resource_version"]),
+            granted=_granted(notes),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"the route {_name(item)} was not understood ({type(error).__name__})"
         raise Unavailable(ROUTES, problem) from error
+
+
+def _granted(notes: Mapping[str, Any]) -> int | None:
+    said = str(notes.get(GRANTED, ""))
+    return int(said) if said.isascii() and said.isdigit() else None
 
 
 def _name(item: Any) -> str:

@@ -45,10 +45,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedRoute:
-    """A route as read, with the version that a compare-and-set must name."""
+    """A route as read, with the version that a compare-and-set must name.
+
+    `granted`: the epoch under which the sentinel allows one forward write; any write of the
+    route takes it away.
+    """
 
     route: Route
     resource_version: str
+    granted: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,12 @@ def is_exposed(route: Route) -> bool:
 def is_return(route: Route) -> bool:
     """Whether the route was written by a return to legacy, whoever's."""
     return not is_exposed(route) and route.annotation.why.startswith(RETURN_MARK)
+
+
+def is_forward(before: Route, after: Route) -> bool:
+    """Whether a change puts a slice on the candidate that was not there (design rule 4)."""
+    exposed = exposed_slices(before)
+    return any(name not in exposed for name in exposed_slices(after))
 
 
 def diff(before: Route, after: Route) -> tuple[RuleChange, ...]:

@@ -207,8 +207,12 @@ class Climber:
         self.book.decide((self._draft(mine.ward, intent),))
         log.info("promotion.intended", ward=mine.ward, stage=stage.name, epoch=epoch)
         opened = Intent(stage=stage.name, epoch=epoch, exposes=intent.exposes)
-        if opened.exposes and not self._is_watched(mine.ward):
-            return self._abandon(state, mine, opened, "the sentinel did not take the ward's lease")
+        if opened.exposes:
+            granted = self._granted(mine.ward, opened)
+            if granted is None or granted.route != observed.route:
+                why = f"the sentinel did not grant it within {2 * self.plan.policy.lease_s:g} s"
+                return self._abandon(state, mine, opened, why)
+            observed = granted
         objection = self._objection(mine.ward, stage, opened)
         if objection:
             return self._abandon(state, mine, opened, objection)
@@ -224,16 +228,19 @@ class Climber:
         )
         return desired_route(self.plan, ward, stage, epoch=epoch, annotation=annotation)
 
-    def _is_watched(self, ward: WardId) -> bool:
-        """Wait until the ward's lease is seen to live: then the guard will act if we all die."""
+    def _granted(self, ward: WardId, intent: Intent) -> ObservedRoute | None:
+        """Wait until the ward's lease is seen to live, so that the guard will act if we all die,
+        and the route has the sentinel's grant for this intent; None when that does not come."""
         name = ward_lease(ward)
         deadline_s = self.clock.monotonic() + 2 * self.plan.policy.lease_s
         while self.clock.monotonic() < deadline_s:
             self.lease_book.see(self.leases.all())
             if self.lease_book.is_alive(name):
-                return True
+                observed = self.routes.get(ward)
+                if observed.granted == intent.epoch:
+                    return observed
             self.clock.sleep(self.plan.policy.tick_s / 2)
-        return False
+        return None
 
     def _objection(self, ward: WardId, stage: Stage, intent: Intent) -> str:
         """What came between the intent and the write, in words; empty when nothing did.

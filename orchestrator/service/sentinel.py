@@ -2,6 +2,8 @@
 
 One lease says who is active; each ward that is exposed, or about to be, has a lease of
 its own that the guard watches. A sentinel that cannot renew the first one stands by.
+A forward write needs the sentinel's grant, which the route itself keeps: it is given only for
+an intent of the ledger, on a leased ward whose verdicts of this very tick are clear.
 Source: design section 4 and rule 7.
 """
 
@@ -12,8 +14,10 @@ from typing import Protocol
 
 import structlog
 
+from orchestrator.core.decision import Hold, Rollback
 from orchestrator.core.state import ProgrammeState
-from orchestrator.errors import Unavailable
+from orchestrator.core.verdict import Level, worst
+from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, Leases
 from orchestrator.service.leases import (
     ACTION,
@@ -24,7 +28,7 @@ from orchestrator.service.leases import (
     LeaseBook,
     ward_lease,
 )
-from orchestrator.service.watch import TickReport, Watch
+from orchestrator.service.watch import TickReport, WardTick, Watch
 from wards.model import WardId
 
 log = structlog.get_logger()
@@ -77,6 +81,7 @@ class Sentinel:
         self._show(report)
         if report.is_fresh:
             self._renew(report)
+            self._grant(report)
 
     def tick_age_s(self) -> float | None:
         """Real seconds since the last tick ended; None before the first."""
@@ -131,6 +136,29 @@ class Sentinel:
         except Unavailable as error:
             log.warning("leases.missed", problem=str(error))
 
+    def _grant(self, report: TickReport) -> None:
+        """Allow the forward writes that are in the ledger, of wards that are leased and clear."""
+        state = self.watch.record.state()
+        for item in report.wards:
+            intent = state.ward(item.view.ward).intent
+            is_leased = ward_lease(item.view.ward) in self._renewed_at_s
+            if intent is None or not intent.exposes or state.freeze is not None or not is_leased:
+                continue
+            if _is_clear(item):
+                self._grant_one(item.view.ward, intent.epoch)
+
+    def _grant_one(self, ward: WardId, epoch: int) -> None:
+        routes = self.watch.hands.routes
+        try:
+            observed = routes.get(ward)
+            if observed.granted == epoch or observed.route.epoch >= epoch:
+                return
+            routes.grant(ward, epoch, resource_version=observed.resource_version)
+        except (Unavailable, Conflict, Indeterminate, Refused) as error:
+            log.warning("grant.missed", ward=ward, epoch=epoch, problem=str(error))
+            return
+        log.info("grant.given", ward=ward, epoch=epoch)
+
     def _new_wards(self, report: TickReport) -> bool:
         wards = leased_wards(report, self.watch.record.state())
         return any(ward_lease(ward) not in self._renewed_at_s for ward in wards)
@@ -173,6 +201,12 @@ def leased_wards(report: TickReport, state: ProgrammeState) -> tuple[WardId, ...
         for item in report.wards
         if item.view.exposed or _is_entering(state, item.view.ward)
     )
+
+
+def _is_clear(item: WardTick) -> bool:
+    """Nothing that this sentinel itself saw at this tick speaks against more exposure."""
+    levels = (verdict.level for verdict in item.verdicts)
+    return worst(levels) < Level.BLIND and not isinstance(item.decision, Rollback | Hold)
 
 
 def _is_entering(state: ProgrammeState, ward: WardId) -> bool:

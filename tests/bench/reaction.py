@@ -38,7 +38,7 @@ from orchestrator.service.rollback import Hands
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.watch import Watch
 from tests.bench.figures import p50, p99
-from tests.fakes import FakeNotifier
+from tests.fakes import FakeNotifier, put_exposed
 from tests.plans import plan, signal, ward
 from tests.real.practice_parts import practice_site
 from tests.real.prometheus_server import prometheus_running
@@ -209,7 +209,7 @@ class _Bench:
         epoch = observed.route.epoch + 1
         note = Annotation(who="flow:bench", why="enter notes")
         route = desired_route(self._plan, one, self._plan.stages[2], epoch=epoch, annotation=note)
-        self._routes.replace(route, resource_version=observed.resource_version)
+        put_exposed(self._routes, route)
         self._life.send_out(one, epoch)
 
     def _shown(self, one: WardId) -> float | None:

@@ -30,6 +30,7 @@ from orchestrator.core.verdict import Code, Level
 from orchestrator.ledger import migrate
 from orchestrator.settings import write_site
 from tests.cli.running import Ran, wardshift
+from tests.fakes import put_exposed
 from wards.model import WardId
 from wards.practice.hospital import Hospital
 from wards.practice.staffing import practice_wards
@@ -196,5 +197,5 @@ def expose(made: Home, ward: WardId = WARD) -> int:
         epoch=epoch + 1,
         annotation=Annotation(who="flow:test", why="enter notes"),
     )
-    one.routes.replace(target, resource_version=observed.resource_version)
+    put_exposed(one.routes, target)
     return epoch + 1

@@ -1,9 +1,11 @@
-"""One practice site for all contract tests of a run; each test uses wards of its own."""
+"""One practice site and one control plane for all contract tests of a run; each test uses wards
+of its own."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.real.kube_site import KubeSite, kube_site
 from tests.real.practice_parts import PracticeSite, practice_site
 
 
@@ -20,3 +22,10 @@ def site(running_site: PracticeSite) -> Iterator[PracticeSite]:
     running_site.behave()
     for system in running_site.ehrs:
         running_site.break_ehr(system)
+
+
+@pytest.fixture(scope="session")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeSite]:
+    """A real control plane behind its fence."""
+    with kube_site(tmp_path_factory.mktemp("kube")) as site:
+        yield site

@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import count
 
 import pytest
 
+from orchestrator.adapters.clock import SystemClock
+from orchestrator.adapters.kubernetes.client import Cluster
+from orchestrator.adapters.kubernetes.leases import KubeLeases
 from orchestrator.adapters.practice_gateway import PracticeLeases
 from orchestrator.errors import Conflict, Indeterminate, Unavailable
 from orchestrator.ports import LeaseRecord, Leases
 from tests.fakes import FakeLeases
+from tests.real.kube_proxy import kube_proxy
+from tests.real.kube_site import NAMESPACE, KubeSite
 from tests.real.practice_parts import PracticeSite
 from tests.real.servers import Reply, losing_answers, web_server
 
@@ -30,11 +35,15 @@ class Case:
     repair: Callable[[], None]
 
 
-@pytest.fixture(params=["fake", "practice gateway"])
+@pytest.fixture(params=["fake", "practice gateway", "kubernetes"])
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     name = f"ward-leases-{next(_numbers)}"
     if request.param == "fake":
         yield fake_case(name)
+        return
+    if request.param == "kubernetes":
+        with kube_case(request.getfixturevalue("kube"), name) as made:
+            yield made
         return
     site: PracticeSite = request.getfixturevalue("site")
     with (
@@ -43,6 +52,29 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         closing(PracticeLeases(lossy, timeout_s=5.0)) as unheard,
     ):
         yield Case(leases, unheard, name, lambda: site.behave(refuse_admin=True), site.behave)
+
+
+@contextmanager
+def kube_case(kube: KubeSite, name: str) -> Iterator[Case]:
+    """The guard's hands at a real API server, by a good door and by one that loses answers."""
+    token = kube.tokens["guard"]
+    with kube_proxy(kube.server) as door, kube_proxy(kube.server) as lossy:
+        lossy.lose = 1
+        configs = [
+            kube.server.kubeconfig(f"{name}-{number}", token, url=each.url)
+            for number, each in enumerate((door, lossy))
+        ]
+        with (
+            closing(Cluster(configs[0], timeout_s=5.0)) as good,
+            closing(Cluster(configs[1], timeout_s=5.0)) as bad,
+        ):
+            yield Case(
+                KubeLeases(good, SystemClock(), namespace=NAMESPACE),
+                KubeLeases(bad, SystemClock(), namespace=NAMESPACE),
+                name,
+                lambda: setattr(door, "down", True),
+                lambda: setattr(door, "down", False),
+            )
 
 
 def fake_case(name: str) -> Case:
@@ -160,3 +192,19 @@ def test_leases_without_sense_are_no_answer(name: str) -> None:
             leases.all()
         with pytest.raises(Indeterminate):
             put(leases, "x", "1")
+
+
+def test_a_lease_that_was_removed_is_not_made_again_by_a_late_renewal(kube: KubeSite) -> None:
+    """A PUT of a missing Lease creates it, unless it says which object it means."""
+    name = f"ward-removed-{next(_numbers)}"
+    with closing(Cluster(kube.kubeconfig("sentinel"), timeout_s=5.0)) as cluster:
+        leases = KubeLeases(cluster, SystemClock(), namespace=NAMESPACE)
+        made = put(leases, name, "")
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{name}"
+        kube.server.call("DELETE", path)
+        with pytest.raises(Conflict):
+            put(leases, name, made.resource_version)
+        assert all(lease.name != name for lease in leases.all())
+        again = KubeLeases(cluster, SystemClock(), namespace=NAMESPACE)
+        with pytest.raises(Conflict):
+            put(again, name, made.resource_version)

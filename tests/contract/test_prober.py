@@ -14,7 +14,7 @@ from orchestrator.adapters.prober import GatewayProber
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import Annotation, Route, Rule
 from orchestrator.ports import ProbeAnswer, Prober, Routes
-from tests.fakes import FakeProber, FakeRoutes
+from tests.fakes import FakeProber, FakeRoutes, put_exposed
 from tests.real.practice_parts import SLICES, PracticeSite
 from tests.real.servers import Asked, Reply, raw_server, refused_url, web_server
 from wards.model import WardId
@@ -43,7 +43,7 @@ class Case:
             replace(rule, side=side) for rule, side in zip(before.route.rules, sides, strict=True)
         )
         wanted = replace(before.route, epoch=before.route.epoch + 1, rules=rules)
-        return self.routes.replace(wanted, resource_version=before.resource_version).route
+        return put_exposed(self.routes, wanted).route
 
     def sees(self) -> set[tuple[SliceName, Side | None, int | None]]:
         answers = self.prober.probe(self.ward, BOTH)

@@ -54,9 +54,16 @@ def put_route(
     """Replace a ward's route; without a version, on what is stored now."""
     document = route(ward, **wanted)
     url = admin(hospital, f"/routes/{ward}")
-    stored = ask("GET", url).json()["metadata"]["resource_version"]
+    stored = _grant(url, document["spec"]["epoch"])
     document["metadata"]["resource_version"] = stored if version is None else version
     return ask("PUT", url, json=document)
+
+
+def _grant(url: str, epoch: int) -> str:
+    """Let the next write go forward; the version of the route with that grant."""
+    document = ask("GET", url).json()
+    document["metadata"]["annotations"]["granted"] = str(epoch)
+    return ask("PUT", url, json=document).json()["metadata"]["resource_version"]
 
 
 def admin(hospital: Hospital, path: str) -> str:

@@ -145,13 +145,26 @@ FENCE = [
 def test_a_route_changes_only_forward(
     version: str, epoch: int, notes: str, refusal: tuple[int, str] | None
 ) -> None:
-    answer = replace_route(stored(), WARD, wanted(version, epoch=epoch, notes=notes))
+    granting = wanted("1", epoch=5)
+    granting["metadata"]["annotations"] = {"granted": str(epoch)}
+    book = kept(replace_route(stored(), WARD, granting)).book
+    version = {"1": "2", "0": "1"}.get(version, version)
+    answer = replace_route(book, WARD, wanted(version, epoch=epoch, notes=notes))
     if refusal is not None:
         assert refused(answer) == refusal
         return
     entry = kept(answer).entry
     assert isinstance(entry, Route)
     assert entry.spec.epoch == epoch
+
+
+@pytest.mark.parametrize("granted", ["", "5", "7", "six"])
+def test_a_rule_comes_to_lead_to_the_candidate_only_under_the_granted_epoch(granted: str) -> None:
+    granting = wanted("1", epoch=5)
+    granting["metadata"]["annotations"] = {"granted": granted}
+    book = kept(replace_route(stored(), WARD, granting)).book
+    answer = replace_route(book, WARD, wanted("2", epoch=6, notes=NEW))
+    assert refused(answer) == (403, "no_grant")
 
 
 def test_annotations_alone_keep_epoch_and_generation() -> None:

@@ -31,7 +31,7 @@ from tests.fakes_ledger import FakeJournal, FakeLedger
 from tests.plans import FIRST, LEGACY_UP, plan
 
 How = Literal["before", "after", "in_flight", "preempted"]
-EFFECTS = frozenset({"replace", "put", "append", "write", "settle"})
+EFFECTS = frozenset({"replace", "grant", "put", "append", "write", "settle"})
 
 
 class Crash(BaseException):

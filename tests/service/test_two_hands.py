@@ -8,6 +8,7 @@ from orchestrator.core import event as ev
 from orchestrator.core.gates.answer import not_open
 from orchestrator.core.ids import ActorKind, StageName
 from orchestrator.core.state import Phase, WardState
+from orchestrator.errors import Refused
 from orchestrator.service.advance import Did
 from orchestrator.service.rollback import roll_back
 from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, NOTES, RESULTS, SLOW
@@ -59,7 +60,6 @@ def when_widening(world, do):
 
 
 def walk_until(world, done):
-    world.clock.meanwhile = None
     for _ in range(30):
         around(world)
         world.flows[0].turn()
@@ -84,12 +84,12 @@ def dies_before_writing(world):
         return world.state().ward(FIRST).phase is Phase.PROMOTING
 
     for _ in range(30):
-        world.clock.meanwhile = None
         around(world)
         when_widening(world, die)
         world.flows[0].turn()
         world.routes.before_write = None
         if is_promoting():
+            world.clock.meanwhile = None
             return
     raise AssertionError("the flow never died between intent and write")
 
@@ -268,3 +268,32 @@ def test_what_has_not_reached_the_ledger_closes_the_gates_all_the_same(what):
     assert entered_stages(world) == entered
     closed = world.state().ward(FIRST).closed_gates
     assert ("sentinel_alive" if what == "behind" else "legacy_ready") in closed
+
+
+def test_the_sentinel_grants_nothing_while_it_sees_harm_itself(world_at_notes):
+    """Its ledger is gone, so the record's verdicts are still good; its own eyes are not."""
+    world = world_at_notes
+    world.clock.meanwhile = None
+    around(world)
+    epoch = world.epoch()
+    intent = ev.PromotionIntended(stage=StageName("all"), epoch=epoch + 1, exposes=True)
+    world.ledger.append([world.scribe(ActorKind.FLOW, "f").draft(FIRST, intent)])
+    world.numbers[SLOW] = None
+    world.sentinels[0].turn()
+    assert world.routes.get_quietly(FIRST).granted is None
+    world.numbers[SLOW] = 1.0
+    world.sentinels[0].turn()
+    assert world.routes.get_quietly(FIRST).granted == epoch + 1
+
+
+def test_a_return_takes_the_grant_away(world_at_notes):
+    world = world_at_notes
+    observed = world.routes.get_quietly(FIRST)
+    world.routes.grant(FIRST, 1000, resource_version=observed.resource_version)
+    world.flows[0].roll_back(LAPSED)
+    home = world.routes.get_quietly(FIRST)
+    assert home.granted is None
+    exposing = replace(observed.route, epoch=1000)
+    with pytest.raises(Refused) as refused:
+        world.routes.replace(exposing, resource_version=home.resource_version)
+    assert refused.value.code == "no_grant"

@@ -1,7 +1,8 @@
 """The gateway's routes and leases, and which changes to them are allowed. Pure.
 
 Invariants: one route a ward; a change names the version it was decided on; a ward's
-epoch never falls, and its spec changes only with a greater one. `resource_version` is
+epoch never falls, and its spec changes only with a greater one; a rule comes to lead to the
+candidate only under the epoch that an annotation grants beforehand. `resource_version` is
 one counter for everything, and a change that changes nothing does not raise it.
 """
 
@@ -11,6 +12,9 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from wards.practice.gateway.route import Route, Wanted, as_json, wanted_from
+from wards.practice.wire import LEGACY
+
+GRANTED = "granted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +149,25 @@ def _fenced(stored: Route, wanted: Wanted) -> Refusal | None:
         )
     if has == had and wanted.spec != stored.spec:
         return _stale_epoch(stored, wanted)
+    if _is_forward(stored, wanted) and stored.annotations.get(GRANTED) != str(has):
+        return Refusal(
+            status=403,
+            code="no_grant",
+            message=(
+                f"a slice of ward {stored.spec.ward} would go to the candidate under epoch {has};"
+                f" granted is {stored.annotations.get(GRANTED) or 'nothing'}"
+            ),
+        )
     return None
+
+
+def _is_forward(stored: Route, wanted: Wanted) -> bool:
+    """Whether a rule would lead to the candidate that did not."""
+    had = {(rule.name, rule.path_prefix) for rule in stored.spec.rules if rule.backend != LEGACY}
+    return any(
+        rule.backend != LEGACY and (rule.name, rule.path_prefix) not in had
+        for rule in wanted.spec.rules
+    )
 
 
 def _stale_epoch(stored: Route, wanted: Wanted) -> Refusal:

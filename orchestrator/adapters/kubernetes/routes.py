@@ -1,0 +1,145 @@
+"""The routes port on the cluster: one HTTPRoute a ward, replaced whole, fenced by admission.
+
+What is read to be written is read anew each time. The picture of all routes may come from a
+watch (`follow`), as long as the watch shows signs of life; else it is read too.
+Before a filter is written, the gateway's class must say that it knows it: one that does not
+answers every request with an error, whatever the route's status says (measured).
+"""
+
+import threading
+from typing import Any
+
+import structlog
+
+from orchestrator.adapters.kubernetes.client import Cluster, Kind
+from orchestrator.adapters.kubernetes.documents import (
+    PART_OF,
+    Backends,
+    Document,
+    granting,
+    observed,
+    route_name,
+    written,
+)
+from orchestrator.adapters.kubernetes.features import Features
+from orchestrator.adapters.kubernetes.picture import Picture
+from orchestrator.core.route import ObservedRoute, Route, is_forward
+from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
+from wards.model import WardId
+
+log = structlog.get_logger()
+PORT = "routes"
+LABELS = ",".join(f"{key}={value}" for key, value in PART_OF.items())
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+
+
+class KubeRoutes:
+    """The routes port. Thread-safe."""
+
+    def __init__(self, cluster: Cluster, backends: Backends, *, namespace: str) -> None:
+        self._cluster = cluster
+        self._backends = backends
+        self._kind = Kind(
+            group=GATEWAY_GROUP, version="v1", plural="httproutes", namespace=namespace
+        )
+        self._features = Features(cluster, namespace=namespace)
+        self._picture: Picture | None = None
+        self._said: set[str] = set()
+        self._lock = threading.Lock()
+
+    def follow(self) -> None:
+        """Keep a picture of all routes by a watch from now on, on a thread of its own."""
+        if self._picture is None:
+            self._picture = Picture(self._cluster, self._kind, LABELS)
+            self._picture.start()
+
+    def close(self) -> None:
+        """End the watch; the connections are the cluster's."""
+        if self._picture is not None:
+            self._picture.stop()
+
+    def all(self) -> tuple[ObservedRoute, ...]:
+        """Every ward's route that can be understood: one that cannot is said, and hides no other.
+
+        Raises: Unavailable, also when none of several is understood.
+        """
+        items = None if self._picture is None else self._picture.now()
+        if items is None:
+            items = tuple(self._cluster.list(PORT, self._kind, LABELS).get("items") or ())
+        understood = tuple(one for one in map(self._observed_or_said, items) if one is not None)
+        if items and not understood:
+            raise Unavailable(PORT, "none of its routes makes sense")
+        return understood
+
+    def get(self, ward: WardId) -> ObservedRoute:
+        """One ward's route, read now. Raises: Unavailable; Refused("no_route")."""
+        return self._understood(self._read(ward))
+
+    def grant(self, ward: WardId, epoch: int, *, resource_version: str) -> ObservedRoute:
+        """Allow one forward write under that epoch. Raises: as `replace`."""
+        base = self._at(ward, resource_version)
+        return self._put(ward, granting(base, epoch))
+
+    def replace(self, route: Route, *, resource_version: str) -> ObservedRoute:
+        """Replace the whole route at once.
+
+        Raises: Conflict; Refused ("stale_epoch", "no_route", "unsupported_filter", or the
+            policy's own code); Unavailable when nothing was sent or taken; Indeterminate.
+        """
+        base = self._at(route.ward, resource_version)
+        if is_forward(self._understood(base).route, route) or _is_mirrored(route):
+            self._features.check(base, mirrors=_is_mirrored(route))
+        return self._put(route.ward, written(base, route, self._backends))
+
+    def _at(self, ward: WardId, resource_version: str) -> Document:
+        """The document that is to be replaced. Raises: Conflict when it is another by now."""
+        base = self._read(ward)
+        found = str(base["metadata"]["resourceVersion"])
+        if found != resource_version:
+            raise Conflict(f"route {ward}", expected=resource_version, found=found)
+        return base
+
+    def _put(self, ward: WardId, body: Document) -> ObservedRoute:
+        try:
+            answer = self._cluster.replace(PORT, self._kind, body)
+        except Refused as error:
+            if error.code == "not_found":
+                raise _no_route(ward) from error
+            raise
+        try:
+            return observed(answer, self._backends)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Indeterminate(PORT, "PUT (the answer makes no sense)") from error
+
+    def _read(self, ward: WardId) -> Document:
+        try:
+            return self._cluster.read(PORT, self._kind, route_name(ward))
+        except Refused as error:
+            raise _no_route(ward) from error
+
+    def _understood(self, document: Document) -> ObservedRoute:
+        try:
+            return observed(document, self._backends)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            problem = f"the route {_name(document)} was not understood ({type(error).__name__})"
+            raise Unavailable(PORT, problem) from error
+
+    def _observed_or_said(self, document: Document) -> ObservedRoute | None:
+        try:
+            return self._understood(document)
+        except Unavailable as error:
+            log.error("route.not_understood", route=_name(document), problem=str(error))
+            return None
+
+
+def _is_mirrored(route: Route) -> bool:
+    return any(rule.mirrored for rule in route.rules)
+
+
+def _name(document: Any) -> str:
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    return str(metadata.get("name", "?")) if isinstance(metadata, dict) else "?"
+
+
+def _no_route(ward: WardId) -> Refused:
+    return Refused("no_route", f"{ward} has no route in the cluster; create it before the rollout")

@@ -1,0 +1,272 @@
+"""The client of the cluster's API: credentials, time limits, and what a failure means."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+
+import pytest
+
+from orchestrator.adapters.clock import wait_until
+from orchestrator.adapters.kubernetes.client import Cluster
+from orchestrator.adapters.kubernetes.routes import KubeRoutes
+from orchestrator.core.ids import Side, SliceName
+from orchestrator.core.route import Annotation, Route, Rule, all_legacy
+from orchestrator.errors import ConfigError, Conflict, Indeterminate, Refused, Unavailable
+from tests.real.kube_proxy import KubeProxy, kube_proxy
+from tests.real.kube_site import BACKENDS, FEATURES, NAMESPACE, KubeSite
+from tests.real.servers import refused_url
+from wards.model import WardId
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+WHO = Annotation(who="test", why="made")
+_numbers = count(1)
+
+
+def a_route(ward: WardId, *, epoch: int = 1, side: Side = Side.LEGACY, mirrored: bool = False):
+    rule = Rule(slice_name=SliceName("notes"), path_prefix="/notes", side=side, mirrored=mirrored)
+    return Route(ward=ward, epoch=epoch, rules=(rule,), annotation=WHO)
+
+
+@pytest.fixture
+def ward(kube: KubeSite) -> WardId:
+    name = WardId(f"cluster-{next(_numbers)}")
+    kube.create_route(a_route(name))
+    return name
+
+
+@pytest.fixture
+def door(kube: KubeSite) -> Iterator[KubeProxy]:
+    with kube_proxy(kube.server) as proxy:
+        yield proxy
+
+
+def routes_through(kube: KubeSite, door: KubeProxy, token: str, *, timeout_s: float = 5.0):
+    config = kube.server.kubeconfig(f"door-{next(_numbers)}", token, url=door.url)
+    cluster = Cluster(config, timeout_s=timeout_s)
+    return config, KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+
+
+def test_the_token_is_really_sent_with_every_call(
+    kube: KubeSite, door: KubeProxy, ward: WardId
+) -> None:
+    _, routes = routes_through(kube, door, kube.tokens["guard"])
+    observed = routes.get(ward)
+    home = all_legacy(observed.route, epoch=2, annotation=WHO)
+    routes.replace(home, resource_version=observed.resource_version)
+    routes.all()
+    assert len(door.asked) >= 4
+    assert {one.token for one in door.asked} == {kube.tokens["guard"]}
+
+
+def test_a_token_that_is_taken_no_more_is_read_again_and_the_call_made_once_more(
+    kube: KubeSite, door: KubeProxy, ward: WardId
+) -> None:
+    """A mounted token changes its content; the one in memory expires."""
+    config, routes = routes_through(kube, door, kube.tokens["guard"])
+    routes.get(ward)
+    content = json.loads(config.read_text())
+    content["users"][0]["user"]["token"] = "expired"
+    config.write_text(json.dumps(content))
+    cluster = routes._cluster
+    cluster._reconnect()  # now it holds what has expired
+    content["users"][0]["user"]["token"] = kube.tokens["guard"]
+    config.write_text(json.dumps(content))
+    observed = routes.get(ward)
+    cluster._api.api_client.configuration.api_key["BearerToken"] = "Bearer expired"
+    home = all_legacy(observed.route, epoch=2, annotation=WHO)
+    assert routes.replace(home, resource_version=observed.resource_version).route == home
+
+
+def test_a_token_that_is_never_taken_is_no_answer(kube: KubeSite, door: KubeProxy) -> None:
+    _, routes = routes_through(kube, door, "nobody")
+    with pytest.raises(Unavailable):
+        routes.all()
+    assert len(door.asked) == 2
+
+
+def test_inside_the_cluster_the_mounted_token_is_sent(
+    kube: KubeSite, ward: WardId, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kubernetes.config import incluster_config
+
+    token = tmp_path / "token"
+    token.write_text(kube.tokens["guard"])
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(kube.server.ca_file))
+    host, port = kube.server.url.removeprefix("https://").split(":")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    with closing(Cluster(None, timeout_s=5.0)) as cluster:
+        assert KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE).get(ward)
+
+
+def test_without_credentials_it_says_so(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="no credentials"):
+        Cluster(tmp_path / "missing", timeout_s=1.0)
+
+
+def test_nobody_listens_is_unavailable_also_for_a_write(kube: KubeSite) -> None:
+    config = kube.server.kubeconfig("nobody", "x", url=refused_url())
+    with closing(Cluster(config, timeout_s=1.0)) as cluster:
+        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+        with pytest.raises(Unavailable):
+            routes.all()
+        with pytest.raises(Unavailable):
+            cluster.create("leases", routes._kind, {"metadata": {"name": "x"}})
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(500, Indeterminate), (504, Indeterminate), (503, Unavailable), (429, Unavailable),
+     (409, Conflict), (403, Refused), (422, Refused)],
+)  # fmt: skip
+def test_what_a_status_on_a_write_means(
+    kube: KubeSite, door: KubeProxy, ward: WardId, status: int, kind: type[Exception]
+) -> None:
+    _, routes = routes_through(kube, door, kube.tokens["guard"])
+    observed = routes.get(ward)
+    door.storm = [status]
+    home = all_legacy(observed.route, epoch=2, annotation=WHO)
+    with pytest.raises(kind):
+        routes.replace(home, resource_version=observed.resource_version)
+    writes = [one for one in door.asked if one.method == "PUT"]
+    assert len(writes) == 1  # it is never sent twice by the library
+    assert routes.replace(home, resource_version=observed.resource_version).route == home
+
+
+def test_a_server_that_hangs_costs_no_more_than_the_time_limit(
+    kube: KubeSite, door: KubeProxy, ward: WardId
+) -> None:
+    _, routes = routes_through(kube, door, kube.tokens["guard"], timeout_s=0.3)
+    observed = routes.get(ward)
+    door.delay_s = 60.0
+    with pytest.raises(Unavailable):
+        routes.get(ward)
+    kind = routes._kind
+    body = kube.route(ward)
+    with pytest.raises(Indeterminate):
+        routes._cluster.replace("routes", kind, body)
+    door.delay_s = 0.0
+    assert routes.get(ward).route == observed.route
+
+
+def test_a_filter_that_the_gateway_does_not_name_is_not_written(
+    kube: KubeSite, ward: WardId
+) -> None:
+    with closing(Cluster(kube.kubeconfig("worker"), timeout_s=5.0)) as cluster:
+        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+        observed = routes.get(ward)
+        mirrored = a_route(ward, epoch=2, mirrored=True)
+        kube.say_features([name for name in FEATURES if "Mirror" not in name])
+        try:
+            with pytest.raises(Refused) as refused:
+                routes.replace(mirrored, resource_version=observed.resource_version)
+        finally:
+            kube.say_features(FEATURES)
+        assert refused.value.code == "unsupported_filter"
+        assert "HTTPRouteRequestMirror" in str(refused.value)
+        again = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+        written = again.replace(mirrored, resource_version=observed.resource_version)
+        assert written.route == mirrored
+    stored = kube.route(ward)["spec"]["rules"]
+    mirrors = [rule for rule in stored if "RequestMirror" in json.dumps(rule)]
+    assert [rule["matches"][0]["method"] for rule in mirrors] == ["GET"]
+
+
+def test_a_return_asks_no_gateway_what_it_can_do(kube: KubeSite, ward: WardId) -> None:
+    """The guard may not even read gateways."""
+    with closing(Cluster(kube.kubeconfig("guard"), timeout_s=5.0)) as cluster:
+        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+        observed = routes.get(ward)
+        home = all_legacy(observed.route, epoch=3, annotation=WHO)
+        assert routes.replace(home, resource_version=observed.resource_version).route == home
+
+
+def test_a_picture_follows_every_change_and_survives_cut_watches(
+    kube: KubeSite, door: KubeProxy, ward: WardId
+) -> None:
+    _, routes = routes_through(kube, door, kube.tokens["guard"])
+    routes.follow()
+    try:
+        assert wait_until(lambda: bool(routes._picture and routes._picture.now()), timeout_s=20)
+        asked = len(door.asked)
+
+        def epoch_in_the_picture() -> int:
+            found = {one.route.ward: one.route.epoch for one in routes.all()}
+            return found[ward]
+
+        for epoch in (2, 3, 4):
+            with closing(Cluster(kube.kubeconfig("guard"), timeout_s=5.0)) as other:
+                hand = KubeRoutes(other, BACKENDS, namespace=NAMESPACE)
+                observed = hand.get(ward)
+                home = all_legacy(observed.route, epoch=epoch, annotation=WHO)
+                hand.replace(home, resource_version=observed.resource_version)
+            assert wait_until(lambda wanted=epoch: epoch_in_the_picture() == wanted, timeout_s=20)
+            if epoch == 2:
+                assert len(door.asked) == asked  # it came by the watch that was open
+            door.cut_watches()
+    finally:
+        routes.close()
+
+
+def test_without_a_living_watch_routes_are_read_directly_or_not_at_all(
+    kube: KubeSite, door: KubeProxy, ward: WardId
+) -> None:
+    _, routes = routes_through(kube, door, kube.tokens["guard"], timeout_s=1.0)
+    routes.follow()
+    try:
+        assert wait_until(lambda: bool(routes._picture and routes._picture.now()), timeout_s=20)
+        door.down = True
+        door.cut_watches()
+
+        def says_so() -> bool:
+            try:
+                routes.all()
+            except Unavailable:
+                return True
+            return False
+
+        assert wait_until(says_so, timeout_s=20)
+        door.down = False
+        assert wait_until(lambda: not says_so(), timeout_s=20)
+    finally:
+        routes.close()
+
+
+def test_a_route_bent_by_another_hand_counts_as_exposure_and_a_return_mends_it(
+    kube: KubeSite, ward: WardId
+) -> None:
+    """Whatever is not wholly legacy: the fence is off here, as it may be where somebody erred."""
+    from orchestrator.adapters.kubernetes.documents import observed, written
+    from orchestrator.core.route import exposed_slices
+
+    for bend in (
+        lambda rules: rules[0]["backendRefs"].append({"name": "ehr-candidate", "port": 80}),
+        lambda rules: rules[0].update(backendRefs=[]),
+        lambda rules: rules[0]["backendRefs"][0].update(name="somewhere"),
+        lambda rules: rules[-1]["backendRefs"][0].update(name="ehr-candidate"),
+    ):
+        document = kube.route(ward)
+        bend(document["spec"]["rules"])
+        seen = observed(document, BACKENDS)
+        assert exposed_slices(seen.route)
+        home = all_legacy(seen.route, epoch=seen.route.epoch + 1, annotation=WHO)
+        mended = observed(written(document, home, BACKENDS), BACKENDS)
+        assert not exposed_slices(mended.route)
+
+
+def test_exposure_on_a_real_server(kube: KubeSite, ward: WardId) -> None:
+    with (
+        closing(Cluster(kube.kubeconfig("worker"), timeout_s=5.0)) as worker,
+        closing(Cluster(kube.kubeconfig("sentinel"), timeout_s=5.0)) as sentinel,
+    ):
+        forth = KubeRoutes(worker, BACKENDS, namespace=NAMESPACE)
+        grants = KubeRoutes(sentinel, BACKENDS, namespace=NAMESPACE)
+        wanted = a_route(ward, epoch=2, side=Side.CANDIDATE)
+        before = grants.get(ward)
+        granted = grants.grant(ward, 2, resource_version=before.resource_version)
+        assert forth.replace(wanted, resource_version=granted.resource_version).route == wanted
+    rule = kube.route(ward)["spec"]["rules"][0]
+    assert [ref["name"] for ref in rule["backendRefs"]] == ["ehr-candidate"]
+    assert rule["name"] == "notes"

@@ -1,0 +1,353 @@
+"""The fence at the resource itself: whoever writes, and however (PUT, patch, apply)."""
+
+import copy
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from orchestrator.adapters.kubernetes.client import Cluster
+from orchestrator.adapters.kubernetes.routes import KubeRoutes
+from orchestrator.core.ids import Side, SliceName
+from orchestrator.core.route import Annotation, Route, Rule, all_legacy, is_exposed
+from orchestrator.errors import Conflict, Refused
+from tests.real.kube_server import ApiError
+from tests.real.kube_site import BACKENDS, NAMESPACE, ROUTES, KubeSite
+from wards.model import WardId
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+WHO = Annotation(who="test", why="made")
+Document = dict[str, Any]
+_numbers = count(1)
+EPOCH = "wardshift.io/epoch"
+
+
+def a_route(ward: WardId, *, epoch: int = 5, notes: Side = Side.LEGACY) -> Route:
+    names = {"notes": notes, "results": Side.LEGACY}
+    rules = tuple(
+        Rule(slice_name=SliceName(name), path_prefix=f"/{name}", side=side)
+        for name, side in names.items()
+    )
+    return Route(ward=ward, epoch=epoch, rules=rules, annotation=WHO)
+
+
+@pytest.fixture
+def ward(kube: KubeSite) -> WardId:
+    name = WardId(f"fence-{next(_numbers)}")
+    kube.create_route(a_route(name))
+    return name
+
+
+def epoch_of(document: Document, epoch: str) -> None:
+    """Annotation and stamps say this epoch."""
+    document["metadata"]["annotations"][EPOCH] = epoch
+    stamp(document, epoch)
+
+
+def stamp(document: Document, epoch: str) -> None:
+    for rule in document["spec"]["rules"]:
+        for each in rule["filters"]:
+            header = each.get("requestHeaderModifier") or each["responseHeaderModifier"]
+            header["set"][0]["value"] = epoch
+
+
+def lower(document: Document) -> None:
+    epoch_of(document, "4")
+
+
+def same_epoch_other_spec(document: Document) -> None:
+    document["spec"]["rules"][0]["matches"][0]["path"]["value"] = "/elsewhere"
+
+
+def no_epoch(document: Document) -> None:
+    stamp(document, "6")
+    document["metadata"]["annotations"][EPOCH] = ""
+
+
+def no_number(document: Document) -> None:
+    epoch_of(document, "6x")
+
+
+def unstamped(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"][1]["filters"] = []
+
+
+def stamped_otherwise(document: Document) -> None:
+    document["metadata"]["annotations"][EPOCH] = "6"
+
+
+def another_ward(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"][0]["matches"][0]["headers"][0]["value"] = "somebody-else"
+
+
+def by_pattern(document: Document) -> None:
+    epoch_of(document, "6")
+    header = document["spec"]["rules"][0]["matches"][0]["headers"][0]
+    header.update(type="RegularExpression", value=".*")
+
+
+def for_everybody(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"][0]["matches"] = [{"path": {"type": "PathPrefix", "value": "/notes"}}]
+
+
+def without_label(document: Document) -> None:
+    epoch_of(document, "6")
+    document["metadata"]["labels"]["wardshift.io/ward"] = "somebody-else"
+
+
+def forward(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"][0]["backendRefs"][0]["name"] = "ehr-candidate"
+
+
+def half_forward(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"][0]["backendRefs"].append({"name": "ehr-candidate", "port": 80})
+
+
+def elsewhere(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"][0]["backendRefs"][0]["name"] = "somewhere"
+
+
+def other_namespace(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"][0]["backendRefs"][0]["namespace"] = "elsewhere"
+
+
+def weightless(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"][0]["backendRefs"][0]["weight"] = 0
+
+
+def no_fallback(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"].pop()
+
+
+def fallback_forward(document: Document) -> None:
+    epoch_of(document, "6")
+    document["spec"]["rules"][-1]["backendRefs"][0]["name"] = "ehr-candidate"
+
+
+def self_granted(document: Document) -> None:
+    document["metadata"]["annotations"]["wardshift.io/granted"] = "6"
+
+
+BROKEN: dict[str, tuple[Callable[[Document], None], str]] = {
+    "a lower epoch": (lower, "stale_epoch"),
+    "the same epoch and another spec": (same_epoch_other_spec, "stale_epoch"),
+    "no epoch": (no_epoch, "no_epoch"),
+    "no number": (no_number, "no_epoch"),
+    "unstamped": (unstamped, "not_stamped"),
+    "stamped otherwise": (stamped_otherwise, "not_stamped"),
+    "another ward": (another_ward, "other_ward"),
+    "wards by pattern": (by_pattern, "other_ward"),
+    "no ward": (for_everybody, "other_ward"),
+    "labelled otherwise": (without_label, "not_a_ward"),
+    "forward without a grant": (forward, "no_grant"),
+    "half forward": (half_forward, "unknown_backend"),
+    "an unknown backend": (elsewhere, "unknown_backend"),
+    "a backend of another namespace": (other_namespace, "unknown_backend"),
+    "a backend without weight": (weightless, "unknown_backend"),
+    "no fallback": (no_fallback, "no_fallback"),
+    "the fallback forward": (fallback_forward, "no_fallback"),
+    "granted by oneself": (self_granted, "not_yours"),
+}
+
+
+def put(kube: KubeSite, path: str, changed: Document) -> None:
+    kube.server.call("PUT", path, changed)
+
+
+def merge_patch(kube: KubeSite, path: str, changed: Document) -> None:
+    metadata = {key: changed["metadata"][key] for key in ("annotations", "labels")}
+    body = {"metadata": metadata, "spec": changed["spec"]}
+    kube.server.call("PATCH", path, body, content_type="application/merge-patch+json")
+
+
+def json_patch(kube: KubeSite, path: str, changed: Document) -> None:
+    parts = {"/spec": changed["spec"]} | {
+        f"/metadata/{key}": changed["metadata"][key] for key in ("annotations", "labels")
+    }
+    body = [{"op": "replace", "path": key, "value": value} for key, value in parts.items()]
+    kube.server.call("PATCH", path, body, content_type="application/json-patch+json")
+
+
+def apply(kube: KubeSite, path: str, changed: Document) -> None:
+    document = copy.deepcopy(changed)
+    document["metadata"] = {
+        key: document["metadata"][key] for key in ("name", "namespace", "labels", "annotations")
+    }
+    document.pop("status", None)
+    kube.server.apply(document)
+
+
+@pytest.mark.parametrize("write", [put, merge_patch, json_patch, apply])
+@pytest.mark.parametrize("name", BROKEN)
+def test_every_rule_is_refused_by_its_code_whoever_writes_and_however(
+    kube: KubeSite, ward: WardId, name: str, write: Callable[..., None]
+) -> None:
+    breaks, code = BROKEN[name]
+    stored = kube.route(ward)
+    changed = copy.deepcopy(stored)
+    breaks(changed)
+    with pytest.raises(ApiError) as refused:
+        write(kube, f"{ROUTES}/ward-{ward}", changed)
+    assert f"denied request: {code}: " in refused.value.body["message"], refused.value.body
+    assert kube.route(ward) == stored
+
+
+def test_what_is_in_order_is_let_through(kube: KubeSite, ward: WardId) -> None:
+    changed = kube.route(ward)
+    epoch_of(changed, "6")
+    put(kube, f"{ROUTES}/ward-{ward}", changed)
+    assert kube.route(ward)["metadata"]["annotations"][EPOCH] == "6"
+
+
+def test_the_annotation_cannot_be_taken_away(kube: KubeSite, ward: WardId) -> None:
+    body = {"metadata": {"annotations": {EPOCH: None}}}
+    with pytest.raises(ApiError, match="no_epoch"):
+        kube.server.call(
+            "PATCH", f"{ROUTES}/ward-{ward}", body, content_type="application/merge-patch+json"
+        )
+
+
+def test_a_second_route_for_a_ward_is_refused_in_every_namespace(
+    kube: KubeSite, ward: WardId
+) -> None:
+    document = kube.route(ward)
+    document["metadata"] = {"name": f"ward-{ward}-b", "labels": document["metadata"]["labels"],
+                            "annotations": document["metadata"]["annotations"]}  # fmt: skip
+    with pytest.raises(ApiError, match=r"not_a_ward|other_ward"):
+        kube.server.call("POST", ROUTES, document)
+    elsewhere_ns = f"elsewhere-{next(_numbers)}"
+    kube.server.call("POST", "/api/v1/namespaces", {"metadata": {"name": elsewhere_ns}})
+    document["metadata"] = {"name": "mine"}
+    with pytest.raises(ApiError, match="second_route"):
+        kube.server.call("POST", ROUTES.replace(NAMESPACE, elsewhere_ns), document)
+
+
+def test_a_route_is_not_made_exposed(kube: KubeSite) -> None:
+    with pytest.raises(ApiError, match="no_grant"):
+        kube.create_route(a_route(WardId(f"fence-{next(_numbers)}"), notes=Side.CANDIDATE))
+
+
+def test_a_route_is_not_removed_under_an_exposed_ward(kube: KubeSite, ward: WardId) -> None:
+    expose(kube, ward)
+    with pytest.raises(ApiError, match="return the ward to legacy"):
+        kube.server.call("DELETE", f"{ROUTES}/ward-{ward}")
+
+
+@pytest.mark.parametrize("account", ["guard", "sentinel"])
+def test_only_the_worker_goes_forward(kube: KubeSite, ward: WardId, account: str) -> None:
+    kube.grant(ward, 6)
+    changed = kube.route(ward)
+    forward(changed)
+    path = f"{ROUTES}/ward-{ward}"
+    with pytest.raises(ApiError, match="no_grant"):
+        kube.server.call("PUT", path, changed, token=kube.tokens[account])
+    kube.server.call("PUT", path, changed, token=kube.tokens["worker"])
+
+
+@pytest.mark.parametrize("account", ["guard", "worker"])
+def test_only_the_sentinel_grants(kube: KubeSite, ward: WardId, account: str) -> None:
+    changed = kube.route(ward)
+    self_granted(changed)
+    with pytest.raises(ApiError, match="not_yours"):
+        kube.server.call("PUT", f"{ROUTES}/ward-{ward}", changed, token=kube.tokens[account])
+
+
+def test_an_exposed_slice_may_stay_while_another_returns(kube: KubeSite, ward: WardId) -> None:
+    expose(kube, ward)
+    changed = kube.route(ward)
+    epoch_of(changed, "7")
+    changed["metadata"]["annotations"]["wardshift.io/why"] = "giving up"
+    kube.server.call("PUT", f"{ROUTES}/ward-{ward}", changed, token=kube.tokens["guard"])
+
+
+def expose(kube: KubeSite, ward: WardId) -> None:
+    """The ward's notes go to the candidate under epoch 6."""
+    kube.grant(ward, 6)
+    changed = kube.route(ward)
+    forward(changed)
+    kube.server.call("PUT", f"{ROUTES}/ward-{ward}", changed, token=kube.tokens["worker"])
+
+
+def test_two_controllers_that_fight_never_promote_past_a_return(
+    kube: KubeSite, ward: WardId
+) -> None:
+    """Workers that re-read after each lost race and write their old intent again, against a guard
+    that returns: once the return is written, no old intent ever lands."""
+    config = {name: kube.kubeconfig(name) for name in ("worker", "guard", "sentinel")}
+    returned = threading.Event()
+    landed_late: list[int] = []
+    with (
+        closing(Cluster(config["worker"], timeout_s=10)) as worker,
+        closing(Cluster(config["guard"], timeout_s=10)) as guard,
+        closing(Cluster(config["sentinel"], timeout_s=10)) as sentinel,
+    ):
+        forth, back, grants = (
+            KubeRoutes(each, BACKENDS, namespace=NAMESPACE) for each in (worker, guard, sentinel)
+        )
+
+        def promote(epoch: int) -> None:
+            for _ in range(20):
+                is_late = returned.is_set()
+                observed = forth.get(ward)
+                try:
+                    seen = grants.get(ward)
+                    if not is_late:
+                        grants.grant(ward, epoch, resource_version=seen.resource_version)
+                    observed = forth.get(ward)
+                    wanted = a_route(ward, epoch=epoch, notes=Side.CANDIDATE)
+                    forth.replace(wanted, resource_version=observed.resource_version)
+                except (Conflict, Refused):
+                    continue
+                if is_late:
+                    landed_late.append(epoch)
+
+        def go_back() -> None:
+            for _ in range(200):
+                observed = back.get(ward)
+                home = all_legacy(observed.route, epoch=100, annotation=replace(WHO, why="home"))
+                try:
+                    back.replace(home, resource_version=observed.resource_version)
+                except Conflict:
+                    continue
+                returned.set()
+                return
+
+        with ThreadPoolExecutor(5) as pool:
+            promotions = [pool.submit(promote, epoch) for epoch in (6, 7, 8, 9)]
+            pool.submit(go_back).result()
+            for one in promotions:
+                one.result()
+        assert returned.is_set()
+        assert not landed_late
+        final = back.get(ward)
+        assert not is_exposed(final.route)
+        assert final.route.epoch == 100
+
+
+def test_every_policy_has_a_binding_that_denies(kube: KubeSite) -> None:
+    base = "/apis/admissionregistration.k8s.io/v1"
+    listed = kube.server.call("GET", f"{base}/validatingadmissionpolicies")["items"]
+    ours = {one["metadata"]["name"] for one in listed} & {
+        "wardshift-fence", "wardshift-one-route", "wardshift-keep"
+    }  # fmt: skip
+    bindings = kube.server.call("GET", f"{base}/validatingadmissionpolicybindings")["items"]
+    denying = {one["spec"]["policyName"] for one in bindings
+               if one["spec"]["validationActions"] == ["Deny"]}  # fmt: skip
+    assert len(ours) == 3
+    assert ours <= denying
+    assert json.dumps(listed).count('"failurePolicy": "Fail"') >= 3
