@@ -8,21 +8,23 @@ import os
 import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from orchestrator.adapters.clock import PracticeClock, SystemClock, clock_from
 from orchestrator.core.event import Actor
-from orchestrator.core.ids import ActorKind, SliceName
+from orchestrator.core.ids import ActorKind, Side, SliceName
 from orchestrator.core.plan import Plan, ProofPolicy
 from orchestrator.core.route import Route
 from orchestrator.errors import ConfigError
-from orchestrator.ports import Leases, Ledger, Notifier, Prober, Routes
+from orchestrator.ports import Leases, Ledger, Notifier, Prober
 from orchestrator.service.advance import Climber
 from orchestrator.service.desk import Desk
+from orchestrator.service.fence import FenceWatch
 from orchestrator.service.follow import Follower
 from orchestrator.service.guard import Guard
 from orchestrator.service.leases import Keeper, LeaseBook
@@ -31,7 +33,12 @@ from orchestrator.service.rollback import Hands
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.sentinel import Gauges, Sentinel
 from orchestrator.service.watch import Readers, Watch
-from orchestrator.settings import Site, load_site
+from orchestrator.settings import MOUNTED, Site, load_site
+
+if TYPE_CHECKING:
+    from orchestrator.adapters.kubernetes.client import Cluster
+    from orchestrator.adapters.kubernetes.routes import KubeRoutes
+    from orchestrator.adapters.practice_gateway import PracticeRoutes
 
 # A thread a ward, made when needed: no ward's write waits for the proof of another.
 RETURNS_AT_ONCE = 1_000
@@ -62,8 +69,8 @@ class Installation:
         return open_ledger(self.site.ledger, timeout_s=self.site.ledger_timeout_s)
 
     @cached_property
-    def routes(self) -> Routes:
-        """The gateway's routes."""
+    def routes(self) -> "PracticeRoutes | KubeRoutes":
+        """The gateway's routes, with their fence."""
         return routes_of(self.site)
 
     @cached_property
@@ -117,6 +124,7 @@ class Installation:
             plan_hash=self.plan_hash,
             book=Book(self.ledger),
             routes=self.routes,
+            fence=self.routes,
             leases=PatientLeases(self.leases, patience),
             lease_book=LeaseBook(self.clock),
             prober=self.prober,
@@ -142,9 +150,10 @@ class Installation:
         follower = self.follower(name="sentinel", every_s=self.plan.policy.tick_s)
         scribe = self.scribe(Actor(kind=ActorKind.SENTINEL, name=process_name()))
         scribe.listen(follower.add)
+        routes = followed_routes(self.site)
         watch = Watch(
             plan=self.plan,
-            hands=self.hands(scribe),
+            hands=replace(self.hands(scribe), routes=routes),
             readers=readers_of(self.site, self.plan, self.clock),
             record=follower,
             notifier=self.notifier,
@@ -153,8 +162,10 @@ class Installation:
         book = LeaseBook(self.clock)
         lease_s = self.plan.policy.lease_s
         keeper = Keeper(self.leases, book, holder=process_name(), duration_s=lease_s)
+        beside = ThreadPoolExecutor(1, thread_name_prefix="fence")
         sentinel = Sentinel(
             watch=watch,
+            fence=FenceWatch(routes, routes, self.clock, beside),
             leases=self.leases,
             keeper=keeper,
             book=book,
@@ -206,7 +217,7 @@ def guard_of(site: Site, *, lease_s: float) -> Guard:
     """A guard: no plan, no ledger. What it notes is drained by whoever has a ledger."""
     clock = clock_from(site.clock_file)
     scribe = scribe_of(site, clock, Actor(kind=ActorKind.GUARD, name=process_name()), plan_hash="")
-    routes = routes_of(site)
+    routes = followed_routes(site)
 
     def hands_for(route: Route) -> Hands:
         prefixes = {rule.slice_name: rule.path_prefix for rule in route.rules}
@@ -233,15 +244,55 @@ def guard_of(site: Site, *, lease_s: float) -> Guard:
     )
 
 
-def routes_of(site: Site) -> Routes:
-    """The routes that the site names. Raises: ConfigError."""
+def routes_of(site: Site) -> "PracticeRoutes | KubeRoutes":
+    """The routes that the site names, with their fence. Raises: ConfigError."""
+    if site.kubeconfig:
+        return _cluster_routes(site)
     from orchestrator.adapters.practice_gateway import PracticeRoutes
 
     return PracticeRoutes(_needed(site, "gateway_admin"), timeout_s=CONTROL_TIMEOUT_S)
 
 
+def followed_routes(site: Site) -> "PracticeRoutes | KubeRoutes":
+    """The same, kept in view by a watch where there is one: for whoever looks all the time."""
+    if not site.kubeconfig:
+        return routes_of(site)
+    routes = _cluster_routes(site)
+    routes.follow()
+    return routes
+
+
+def _cluster_routes(site: Site) -> "KubeRoutes":
+    from orchestrator.adapters.kubernetes.documents import Backend
+    from orchestrator.adapters.kubernetes.routes import KubeRoutes
+
+    def backend(said: str) -> Backend:
+        name, _, port = said.partition(":")
+        return Backend(name=name, port=int(port))
+
+    backends = {
+        Side.LEGACY: backend(site.legacy_backend),
+        Side.CANDIDATE: backend(site.candidate_backend),
+    }
+    return KubeRoutes(_cluster(site.kubeconfig), backends, namespace=site.namespace)
+
+
+@cache
+def _cluster(kubeconfig: str) -> "Cluster":
+    """One set of connections a process. Raises: ConfigError."""
+    from orchestrator.adapters.kubernetes.client import Cluster
+
+    path = None if kubeconfig == MOUNTED else Path(kubeconfig)
+    return Cluster(path, timeout_s=CONTROL_TIMEOUT_S)
+
+
 def leases_of(site: Site) -> Leases:
     """The leases beside the routes. Raises: ConfigError."""
+    if site.kubeconfig:
+        from orchestrator.adapters.kubernetes.leases import KubeLeases
+
+        clock = clock_from(site.clock_file)
+        return KubeLeases(_cluster(site.kubeconfig), clock, namespace=site.namespace)
     from orchestrator.adapters.practice_gateway import PracticeLeases
 
     return PracticeLeases(_needed(site, "gateway_admin"), timeout_s=CONTROL_TIMEOUT_S)
@@ -251,9 +302,9 @@ def prober_of(site: Site, prefixes: Mapping[SliceName, str]) -> Prober:
     """Probes through every gateway of the site. Raises: ConfigError."""
     from orchestrator.adapters.prober import GatewayProber
 
-    return GatewayProber(
-        site.gateways, _needed(site, "gateway_admin"), prefixes, timeout_s=CONTROL_TIMEOUT_S
-    )
+    # On a cluster there may be no way to count what is open; then it is said to be unknown.
+    admin = site.gateway_admin if site.kubeconfig else _needed(site, "gateway_admin")
+    return GatewayProber(site.gateways, admin, prefixes, timeout_s=CONTROL_TIMEOUT_S)
 
 
 def readers_of(site: Site, plan: Plan, clock: SystemClock | PracticeClock) -> Readers:

@@ -76,6 +76,17 @@ class Routes(Protocol):
         ...
 
 
+class Fence(Protocol):
+    """The rules at the routes themselves, to be tried without changing anything."""
+
+    def try_out(self, route: Route, *, resource_version: str) -> None:
+        """Everything that `Routes.replace` would do but the change.
+
+        Raises: as `Routes.replace`; nothing when the write would be let through.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRecord:
     """A lease as read. It lives while it keeps changing: observers time it on their own

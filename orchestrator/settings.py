@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 HOME_VARIABLE = "WARDSHIFT_HOME"
 DEFAULT_HOME = ".wardshift"
 SITE_FILE = "site.env"
+MOUNTED = "mounted"
+BACKEND = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?:[1-9][0-9]{0,4}$"
 
 
 class Site(BaseSettings):
@@ -21,6 +23,8 @@ class Site(BaseSettings):
 
     `gateways`: every replica of the gateway's data plane, for proofs.
     `addresses`: by the name that a plan's provider gives.
+    `kubeconfig`: routes and leases are on that cluster ("mounted": the one this process runs in)
+    in `namespace`, and the systems behind these Services; empty: at the practice gateway.
     `clock_file`: only in the practice hospital.
     """
 
@@ -34,6 +38,10 @@ class Site(BaseSettings):
     ledger_timeout_s: float = Field(default=3.0, gt=0)
     gateways: tuple[str, ...] = ()
     gateway_admin: str = ""
+    kubeconfig: str = ""
+    namespace: str = "wardshift"
+    legacy_backend: str = Field(default="ehr-legacy:80", pattern=BACKEND)
+    candidate_backend: str = Field(default="ehr-candidate:80", pattern=BACKEND)
     addresses: dict[str, str] = Field(default_factory=dict)
     prefect_api: str = ""
     prefect_ui: str = ""

@@ -83,6 +83,7 @@ class FakeRoutes(Faults):
         self._kept = {route.ward: self._versioned(route) for route in routes}
         self.before_write: Callable[[Route], None] | None = None
         self.writes: list[Route] = []
+        self.fence_is_open = False
 
     def all(self) -> tuple[ObservedRoute, ...]:
         self.check("routes")
@@ -103,6 +104,20 @@ class FakeRoutes(Faults):
         if self.before_write is not None:
             hook, self.before_write = self.before_write, None
             hook(route)
+        kept = self._judged(route, resource_version)
+        if route != kept.route:
+            self._kept[route.ward] = self._versioned(route)
+        self.writes.append(route)
+        self.answer()
+        return self._kept[route.ward]
+
+    def try_out(self, route: Route, *, resource_version: str) -> None:
+        self.check("routes")
+        self._judged(route, resource_version)
+
+    def _judged(self, route: Route, resource_version: str) -> ObservedRoute:
+        if self.fence_is_open:
+            return self.get_quietly(route.ward)
         kept = self.get_quietly(route.ward)
         if route.epoch < kept.route.epoch:
             raise _stale(kept.route, route)
@@ -112,11 +127,7 @@ class FakeRoutes(Faults):
             raise _stale(kept.route, route)
         if is_forward(kept.route, route) and kept.granted != route.epoch:
             raise Refused("no_grant", f"{route.ward}: granted is {kept.granted}")
-        if route != kept.route:
-            self._kept[route.ward] = self._versioned(route)
-        self.writes.append(route)
-        self.answer()
-        return self._kept[route.ward]
+        return kept
 
     def grant(self, ward: WardId, epoch: int, *, resource_version: str) -> ObservedRoute:
         self.check("routes")

@@ -74,6 +74,12 @@ class PracticeRoutes:
         body["metadata"]["annotations"][GRANTED] = str(epoch)
         return self._put(ward, body, resource_version)
 
+    def try_out(self, route: Route, *, resource_version: str) -> None:
+        """See ports.Fence: the gateway answers as if it were meant, and keeps what it has."""
+        body = _document(route, resource_version)
+        answer = self._http.write("PUT", f"{self._of(route.ward)}?dry_run=true", json=body)
+        _raise_unless_taken(ROUTES, f"route {route.ward}", answer, expected=resource_version)
+
     def _put(self, ward: WardId, body: dict[str, Any], resource_version: str) -> ObservedRoute:
         answer = self._http.write("PUT", self._of(ward), json=body)
         if answer.status == _NOT_FOUND:

@@ -58,6 +58,8 @@ class GatewayProber:
 
     def open_on(self, ward: WardId, side: Side) -> int | None:
         """Requests and streams open on a side now, over all replicas; None: not countable."""
+        if not self._admin_url:
+            return None
         answer = self._http.ask("GET", f"{self._admin_url}/connections?ward={ward}")
         if isinstance(answer, Failure) or not answer.is_good:
             return None

@@ -25,7 +25,7 @@ from wards.model import WardId
 LOOK_AGAIN_S = 0.1
 ONLY_RETURNS = "only rollback works without it"
 UNSEEN = Life(sentinel=None, guard=None)
-SENTINEL_GATE, GUARD_GATE = "sentinel_alive", "guard_alive"
+SENTINEL_GATE, GUARD_GATE, FENCE_GATE = "sentinel_alive", "guard_alive", "fence_proven"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,9 @@ def gates(standing: Standing, ward: WardState, life: Life) -> tuple[GateAnswer, 
 def life_on_record(ward: WardState) -> Life:
     """Whoever moves wards watches the leases and writes down which gates were closed."""
     return Life(
-        sentinel=SENTINEL_GATE not in ward.closed_gates, guard=GUARD_GATE not in ward.closed_gates
+        sentinel=SENTINEL_GATE not in ward.closed_gates,
+        guard=GUARD_GATE not in ward.closed_gates,
+        fence=FENCE_GATE not in ward.closed_gates,
     )
 
 

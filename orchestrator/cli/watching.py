@@ -140,7 +140,12 @@ def _ward_page(
     known = next((each.id for each in installation.plan.wards if each.id == ward), None)
     if known is None:
         return None
-    life = Life(sentinel=health(one, follower).healthy, guard=one.book.is_alive(GUARD))
+    life = Life(
+        sentinel=health(one, follower).healthy,
+        guard=one.book.is_alive(GUARD),
+        behind_s=follower.behind_s(),
+        fence=one.fence.stands(),
+    )
     name = f"sentinel {os.getpid()}"
     return ward_page(seen(installation, follower), known, life, seen_by=name)
 

@@ -51,8 +51,9 @@ from orchestrator.core.route import (
 from orchestrator.core.state import Intent, Phase, ProgrammeState, WardState
 from orchestrator.core.verdict import Level, Verdict
 from orchestrator.core.view import foreign_return, recorded_exposure, view
-from orchestrator.errors import Conflict, Indeterminate, Refused
-from orchestrator.ports import Clock, Leases, Prober, Routes
+from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
+from orchestrator.ports import Clock, Fence, Leases, Prober, Routes
+from orchestrator.service.fence import breaches
 from orchestrator.service.leases import LeaseBook, legacy_noted, life, ward_lease
 from orchestrator.service.record import Book
 from orchestrator.service.scribe import Scribe
@@ -99,6 +100,7 @@ class Climber:
     plan_hash: str
     book: Book
     routes: Routes
+    fence: Fence
     leases: Leases
     lease_book: LeaseBook
     prober: Prober
@@ -213,7 +215,8 @@ class Climber:
                 why = f"the sentinel did not grant it within {2 * self.plan.policy.lease_s:g} s"
                 return self._abandon(state, mine, opened, why)
             observed = granted
-        objection = self._objection(mine.ward, stage, opened)
+        objection = self._let_through(observed) if opened.exposes else ""
+        objection = objection or self._objection(mine.ward, stage, opened)
         if objection:
             return self._abandon(state, mine, opened, objection)
         problem = self._write(self._target(mine.ward, stage, epoch), observed)
@@ -258,6 +261,14 @@ class Climber:
             return ""
         closed = ", ".join(answer.gate for answer in not_open(gates))
         return f"meanwhile closed: {closed or 'signals_clear'}"
+
+    def _let_through(self, observed: ObservedRoute) -> str:
+        """What the fence would let through of this very hand's forbidden writes, in words."""
+        try:
+            through = breaches(self.fence, observed)
+        except Unavailable as error:
+            return f"the fence could not be tried: {error}"
+        return f"the fence lets through {' and '.join(through)}" if through else ""
 
     def _write(self, target: Route, observed: ObservedRoute) -> str | None:
         """Write the route once; what went wrong in words, None when it is (or may be) written."""

@@ -18,6 +18,7 @@ SENTINEL = "sentinel"
 GUARD = "guard"
 WARD_PREFIX = "ward-"
 BEHIND = "behind_s"  # note on the sentinel's lease: how long the ledger has missed its words
+FENCE = "fence"  # note on the sentinel's lease: whether the fence refused what it must
 LEGACY = "legacy"  # note on a ward's lease: how ready legacy was at the last tick
 ACTION = "guard"  # note on a ward's lease: what the guard is to do when it lapses
 
@@ -102,8 +103,16 @@ class LeaseBook:
 def life(book: LeaseBook) -> Life:
     """Which of the two watching processes are seen to live, and how far the record lags."""
     return Life(
-        sentinel=book.is_alive(SENTINEL), guard=book.is_alive(GUARD), behind_s=_behind_s(book)
+        sentinel=book.is_alive(SENTINEL),
+        guard=book.is_alive(GUARD),
+        behind_s=_behind_s(book),
+        fence=_fence(book),
     )
+
+
+def fence_note(stands: bool | None) -> str:
+    """As it stands on the sentinel's lease."""
+    return {True: "stands", False: "open", None: "unknown"}[stands]
 
 
 def legacy_noted(book: LeaseBook, ward: WardId) -> Level | None:
@@ -115,6 +124,14 @@ def legacy_noted(book: LeaseBook, ward: WardId) -> Level | None:
     if record is None or book.is_lapsed(record.name) or LEGACY not in record.notes:
         return None
     return Level.__members__.get(record.notes[LEGACY].upper(), Level.BLIND)
+
+
+def _fence(book: LeaseBook) -> bool | None:
+    """What the sentinel noted; a lapsed lease says nothing."""
+    record = book.record(SENTINEL)
+    if record is None or book.is_lapsed(SENTINEL):
+        return None
+    return {"stands": True, "open": False}.get(record.notes.get(FENCE, ""))
 
 
 def _behind_s(book: LeaseBook) -> float:

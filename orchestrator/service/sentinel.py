@@ -19,13 +19,16 @@ from orchestrator.core.state import ProgrammeState
 from orchestrator.core.verdict import Level, worst
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, Leases
+from orchestrator.service.fence import FenceWatch
 from orchestrator.service.leases import (
     ACTION,
     BEHIND,
+    FENCE,
     LEGACY,
     SENTINEL,
     Keeper,
     LeaseBook,
+    fence_note,
     ward_lease,
 )
 from orchestrator.service.watch import TickReport, WardTick, Watch
@@ -57,6 +60,7 @@ class Sentinel:
     """One process, active or standing by. `step` is one turn of its loop."""
 
     watch: Watch
+    fence: FenceWatch
     leases: Leases
     keeper: Keeper
     book: LeaseBook
@@ -76,6 +80,7 @@ class Sentinel:
             self._try_to_lead()
         if not self.is_active:
             return
+        self.fence.look()
         report = self.watch.tick()
         self.last_tick, self.last_tick_at_s = report, self.clock.monotonic()
         self._show(report)
@@ -176,7 +181,11 @@ class Sentinel:
 
     def _notes(self) -> Mapping[str, str]:
         behind_s = self.watch.record.behind_s()
-        return {TICKED_AT: self.clock.now().isoformat(), BEHIND: f"{behind_s:.1f}"}
+        return {
+            TICKED_AT: self.clock.now().isoformat(),
+            BEHIND: f"{behind_s:.1f}",
+            FENCE: fence_note(self.fence.stands()),
+        }
 
     def _ward_notes(self, ward: WardId) -> Mapping[str, str]:
         return {

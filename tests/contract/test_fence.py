@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
+from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.kubernetes.client import Cluster
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import Annotation, Route, Rule, all_legacy, is_exposed
 from orchestrator.errors import Conflict, Refused
+from orchestrator.service.fence import breaches
 from tests.real.kube_server import ApiError
-from tests.real.kube_site import BACKENDS, NAMESPACE, ROUTES, KubeSite
+from tests.real.kube_site import BACKENDS, DEPLOYED, NAMESPACE, ROUTES, KubeSite
 from wards.model import WardId
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -337,6 +339,29 @@ def test_two_controllers_that_fight_never_promote_past_a_return(
         final = back.get(ward)
         assert not is_exposed(final.route)
         assert final.route.epoch == 100
+
+
+def test_the_proof_finds_the_fence_standing_and_changes_nothing(
+    kube: KubeSite, ward: WardId
+) -> None:
+    stored = kube.route(ward)
+    for account in ("sentinel", "worker"):
+        with closing(Cluster(kube.kubeconfig(account), timeout_s=10)) as cluster:
+            routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+            assert breaches(routes, routes.get(ward)) == ()
+    assert kube.route(ward) == stored
+
+
+def test_without_its_binding_the_fence_is_found_open(kube: KubeSite, ward: WardId) -> None:
+    base = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+    with closing(Cluster(kube.kubeconfig("worker"), timeout_s=10)) as cluster:
+        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+        kube.server.call("DELETE", f"{base}/wardshift-fence")
+        try:
+            assert wait_until(lambda: len(breaches(routes, routes.get(ward))) == 3, timeout_s=30)
+        finally:
+            kube.server.apply_files([DEPLOYED / "fence.yaml"])
+        assert wait_until(lambda: not breaches(routes, routes.get(ward)), timeout_s=30)
 
 
 def test_every_policy_has_a_binding_that_denies(kube: KubeSite) -> None:

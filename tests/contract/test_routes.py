@@ -14,7 +14,8 @@ from orchestrator.adapters.practice_gateway import PracticeRoutes
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import Annotation, ObservedRoute, Route, Rule, all_legacy, is_exposed
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
-from orchestrator.ports import Routes
+from orchestrator.ports import Fence, Routes
+from orchestrator.service.fence import breaches
 from tests.fakes import FakeRoutes, put_exposed
 from tests.real.kube_proxy import kube_proxy
 from tests.real.kube_site import BACKENDS, NAMESPACE, KubeSite
@@ -34,6 +35,7 @@ class Case:
     """One implementation; `interfere` is another hand that writes through the same door."""
 
     routes: Routes
+    fence: Fence
     ward: WardId
     break_down: Callable[[], None]
     lose_next_answer: Callable[[], None]
@@ -67,6 +69,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         doors = Doors(routes, unheard)
         yield Case(
             routes=doors,
+            fence=routes,
             ward=ward,
             break_down=lambda: site.behave(refuse_admin=True),
             lose_next_answer=doors.lose_next_answer,
@@ -88,6 +91,7 @@ def kube_case(kube: KubeSite, ward: WardId) -> Iterator[Case]:
             sentinel = KubeRoutes(other, BACKENDS, namespace=NAMESPACE)
             yield Case(
                 routes=TwoHands(routes, sentinel),
+                fence=routes,
                 ward=ward,
                 break_down=lambda: setattr(door, "down", True),
                 lose_next_answer=lambda: setattr(door, "lose", 1),
@@ -132,6 +136,7 @@ def fake_case(ward: WardId) -> Case:
 
     return Case(
         routes=routes,
+        fence=routes,
         ward=ward,
         break_down=lambda: set_down(down=True),
         lose_next_answer=lambda: routes.apply_then_fail_next(Indeterminate("routes", "PUT")),
@@ -245,6 +250,13 @@ def test_nothing_goes_forward_without_the_grant_for_its_very_epoch(case: Case) -
     )
     assert is_exposed(written.route)
     assert written.granted is None
+
+
+def test_the_fence_stands_and_trying_it_changes_nothing(case: Case) -> None:
+    case.interfere()
+    before = case.routes.get(case.ward)
+    assert breaches(case.fence, before) == ()
+    assert case.routes.get(case.ward) == before
 
 
 def test_a_grant_is_for_the_route_that_was_read(case: Case) -> None:

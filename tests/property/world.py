@@ -18,6 +18,7 @@ from orchestrator.core.state import ProgrammeState, fold
 from orchestrator.core.threshold import Limit
 from orchestrator.service.advance import Climber, Did
 from orchestrator.service.desk import Desk
+from orchestrator.service.fence import FenceWatch
 from orchestrator.service.follow import Follower
 from orchestrator.service.guard import Guard
 from orchestrator.service.leases import Keeper, LeaseBook
@@ -267,6 +268,7 @@ class SentinelProcess:
         holder = f"{self.name}{self.starts}"
         lease_s = world.plan.policy.lease_s
         self.sentinel = Sentinel(
+            fence=FenceWatch(world.routes, world.routes, world.clock, InlineExecutor()),
             watch=watch,
             leases=leases,
             keeper=Keeper(leases, book, holder=holder, duration_s=lease_s),
@@ -342,6 +344,7 @@ class FlowProcess:
         self.scribe = world.scribe(ActorKind.FLOW, self.name, fuse)
         self.routes = Fused(world.routes, fuse)
         self.climber = Climber(
+            fence=world.routes,
             plan=world.plan,
             plan_hash="h",
             book=Book(Fused(world.ledger, fuse)),

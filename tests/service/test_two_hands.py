@@ -7,6 +7,7 @@ import pytest
 from orchestrator.core import event as ev
 from orchestrator.core.gates.answer import not_open
 from orchestrator.core.ids import ActorKind, StageName
+from orchestrator.core.route import is_exposed
 from orchestrator.core.state import Phase, WardState
 from orchestrator.errors import Refused
 from orchestrator.service.advance import Did
@@ -297,3 +298,30 @@ def test_a_return_takes_the_grant_away(world_at_notes):
     with pytest.raises(Refused) as refused:
         world.routes.replace(exposing, resource_version=home.resource_version)
     assert refused.value.code == "no_grant"
+
+
+def test_behind_an_open_fence_nothing_is_exposed_and_the_gate_says_why():
+    world = reached("shadow")
+    world.routes.fence_is_open = True
+    for _ in walk_on(world, 12):
+        assert not world.exposed()
+    assert "fence_proven" in world.state().ward(FIRST).closed_gates
+
+
+def test_a_fence_that_fell_after_the_sentinel_looked_stops_the_very_write():
+    world = reached("shadow")
+
+    def fall():
+        world.sentinels[0].turn()
+        if world.state().ward(FIRST).intent is not None:
+            world.routes.fence_is_open = True
+
+    world.clock.meanwhile = fall
+    around(world)
+    writes = len(world.routes.writes)
+    for _ in range(3):
+        around(world)
+        world.flows[0].turn()
+    assert world.routes.fence_is_open
+    assert not world.exposed()
+    assert all(not is_exposed(route) for route in world.routes.writes[writes:])

@@ -91,6 +91,12 @@ class KubeRoutes:
             self._features.check(base, mirrors=_is_mirrored(route))
         return self._put(route.ward, written(base, route, self._backends))
 
+    def try_out(self, route: Route, *, resource_version: str) -> None:
+        """See ports.Fence: a server-side dry run, which asks every admission policy."""
+        base = self._at(route.ward, resource_version)
+        body = written(base, route, self._backends)
+        self._cluster.replace(PORT, self._kind, body, dry_run=True)
+
     def _at(self, ward: WardId, resource_version: str) -> Document:
         """The document that is to be replaced. Raises: Conflict when it is another by now."""
         base = self._read(ward)

@@ -25,11 +25,13 @@ class Life:
     """Whether a process was seen renewing its sign of life; None: not observed long enough.
 
     `behind_s`: for how many seconds the ledger has not had what the sentinel said.
+    `fence`: whether the sentinel saw the fence refuse what it must; None: not tried, or long ago.
     """
 
     sentinel: bool | None
     guard: bool | None
     behind_s: float = 0.0
+    fence: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,26 @@ def guard_alive(facts: GateFacts) -> GateAnswer:
     return _alive("guard", facts.life.guard)
 
 
+def fence_proven(facts: GateFacts) -> GateAnswer:
+    """The routes themselves were seen to refuse a lower epoch and a forward write without a
+    grant; without that, nobody could keep an old run from writing."""
+    match facts.life.fence:
+        case True:
+            return _yes("fence_proven", "forbidden writes were tried out and refused")
+        case False:
+            return _no(
+                "fence_proven",
+                "the routes let a forbidden write through",
+                "install the fence (deploy/kubernetes/base/fence.yaml), then wait a minute",
+            )
+        case None:
+            return Unknown(
+                gate="fence_proven",
+                evidence="the fence was not tried",
+                todo="check that the sentinel runs and may write routes",
+            )
+
+
 def _alive(who: str, alive: bool | None) -> GateAnswer:
     gate = f"{who}_alive"
     if alive:
@@ -243,6 +265,7 @@ RULES: tuple[Rule, ...] = (
     legacy_ready,
     sentinel_alive,
     guard_alive,
+    fence_proven,
     signals_clear,
     baselines_known,
     soaked,

@@ -90,6 +90,8 @@ class Admin:
         ward = request.path_params["ward"]
         if request.method == "PUT":
             raw = await _json_of(request)
+            if request.query_params.get("dry_run"):
+                return self._told(replace_route(self._control.book, ward, raw), 200)
             return self._told(
                 await self._control.change(lambda book: replace_route(book, ward, raw)), 200
             )
