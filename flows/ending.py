@@ -15,6 +15,7 @@ from wards.model import WardId
 
 ACCEPTED = "Accepted"
 ROLLED_BACK = "RolledBack"
+FROZEN = "Frozen"
 PAGED = "Paged"
 
 
@@ -56,6 +57,8 @@ def programme_end(plan: Plan, telling: Telling) -> End | None:
     """The end of a programme's run: all wards accepted, or frozen by a return; None: it goes on."""
     state = telling.state
     if state.freeze is not None:
+        if state.freeze.ward is None:
+            return End(is_good=False, name=FROZEN, message=state.freeze.reason)
         story = telling.latest(state.freeze.ward)
         if story is None or story.proven is None:
             return None

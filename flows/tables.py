@@ -44,7 +44,7 @@ def board_title(plan: Plan, state: ProgrammeState) -> str:
     if state.freeze is None:
         return words
     since = date_and_time(state.freeze.since, plan.zone)
-    return f"{words}; frozen since {since}: {state.freeze.ward} ({state.freeze.reason})"
+    return f"{words}; frozen since {since}: {state.freeze.origin} ({state.freeze.reason})"
 
 
 def signals(plan: Plan, ward: WardState) -> Table:
@@ -209,7 +209,7 @@ def _next(plan: Plan, state: ProgrammeState, ward: WardState) -> str:
     """The first thing that applies; what concerns patients now stands first."""
     asked = roles(plan.policy.resume_roles)
     procedure = "" if ward.blocked is None else ward.blocked.downtime_procedure
-    frozen = "" if state.freeze is None else f"frozen since {state.freeze.ward} was returned"
+    frozen = "" if state.freeze is None else f"frozen by {state.freeze.origin}"
     applies = (
         (bool(procedure), procedure),
         (ward.phase is Phase.RETURNING, f"wardshift show {ward.ward}"),

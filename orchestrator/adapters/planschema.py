@@ -8,6 +8,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, model_vali
 
 from orchestrator.core.ids import ProviderName, Role, Side, SignalName, SliceName, StageName
 from orchestrator.core.plan import (
+    AlertPolicy,
+    CancelPolicy,
+    DrillPolicy,
     GuardAction,
     Plan,
     Policy,
@@ -25,6 +28,7 @@ from orchestrator.core.plan import (
     Slice,
     Soak,
     Stage,
+    StopPolicy,
     System,
 )
 from orchestrator.core.threshold import (
@@ -260,6 +264,42 @@ class ProofSection(Section):
     deadline_s: Positive
 
 
+class AlertSection(Section):
+    """How alerts name ward, slice and severity, and what a severity asks for."""
+
+    ward_label: str = "ward"
+    slice_label: str = "slice"
+    severity_label: str = "severity"
+    returns: tuple[str, ...] = ("critical",)
+    holds: tuple[str, ...] = ("warning",)
+    patience_s: NotNegative = 60.0
+
+
+class StopSection(Section):
+    """Who may stop the line, and what confirms a report."""
+
+    roles: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    window_s: Positive = 900.0
+    acknowledge_within_s: Positive = 300.0
+
+
+class CancelSection(Section):
+    """Which roles may take back a return that still waits, by its trigger."""
+
+    alert: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+
+
+class DrillSection(Section):
+    """How a return is rehearsed and for how long the evidence counts."""
+
+    valid_days: int = Field(default=30, ge=1)
+    rounds: int = Field(default=3, ge=1)
+    restore_within_s: Positive = 5.0
+    prove_within_s: Positive = 30.0
+
+
 class PolicySection(Section):
     """Safety arithmetic and who may do what."""
 
@@ -274,6 +314,10 @@ class PolicySection(Section):
     guard: GuardAction
     max_exposed_wards: int = Field(default=1, ge=1)
     resume_roles: tuple[str, ...] = Field(min_length=1)
+    alerts: AlertSection = AlertSection()
+    stop: StopSection = StopSection()
+    cancel: CancelSection = CancelSection()
+    drill: DrillSection = DrillSection()
 
 
 class ProgrammeFile(Section):
@@ -368,5 +412,18 @@ def _policy(section: PolicySection) -> Policy:
         ),
         guard=section.guard,
         max_exposed_wards=section.max_exposed_wards,
-        resume_roles=tuple(Role(name) for name in section.resume_roles),
+        resume_roles=_roles(section.resume_roles),
+        alerts=AlertPolicy(**section.alerts.model_dump()),
+        stop=StopPolicy(
+            roles=_roles(section.stop.roles),
+            alone=_roles(section.stop.alone),
+            window_s=section.stop.window_s,
+            acknowledge_within_s=section.stop.acknowledge_within_s,
+        ),
+        cancel=CancelPolicy(alert=_roles(section.cancel.alert), stop=_roles(section.cancel.stop)),
+        drill=DrillPolicy(**section.drill.model_dump()),
     )
+
+
+def _roles(names: tuple[str, ...]) -> tuple[Role, ...]:
+    return tuple(Role(name) for name in names)

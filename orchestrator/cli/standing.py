@@ -244,7 +244,7 @@ def frozen(standing: Standing) -> str | None:
     if freeze is None:
         return None
     agreed = _two_roles(standing, freeze.agreed, "--programme")
-    return f"FROZEN: {freeze.ward} was returned ({freeze.reason}); {agreed}"
+    return f"FROZEN by {freeze.origin}: {freeze.reason}; {agreed}"
 
 
 def local(standing: Standing, at: datetime | None) -> str:

@@ -229,7 +229,7 @@ def _resumption(
 ) -> tuple[str, Words]:
     """What resuming means for this ward now, and how it is said at the desk."""
     if ward is None:
-        what = f"{role} agrees that the programme goes on although {mine.ward} was returned"
+        what = f"{role} agrees that the programme goes on although it was frozen by {mine.ward}"
         return f"{what}: {reason}.", lambda desk, seq: desk.agree_to_resume(
             None, role, reason=reason, expect_seq=seq
         )
@@ -246,6 +246,8 @@ def _frozen_ward(standing: Standing) -> WardState:
     freeze = standing.state.freeze
     if freeze is None:
         raise Refused("not_frozen", "the programme is not frozen; nothing was changed")
+    if freeze.ward is None:
+        return WardState(ward=WardId(freeze.origin), seq=freeze.seq)
     return standing.state.ward(freeze.ward)
 
 

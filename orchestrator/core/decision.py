@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from orchestrator.core.alarm import Alarm, alarm_cause
 from orchestrator.core.event import Cause, Trigger
 from orchestrator.core.gates.answer import GateAnswer, all_open, not_open
 from orchestrator.core.ids import SliceName
@@ -81,6 +82,7 @@ Decision: TypeAlias = Advance | Complete | Stay | Hold | Rollback
 class Situation:
     """All that a decision may look at.
 
+    `alarms`: what besides signals speaks against exposure (alerts, reports, a stopped programme).
     `exposed`: slices that the route itself, or an open intent, puts on the candidate.
     `verdicts`: of this tick. `gates`: answers for the next stage; empty when nobody asked,
     which never opens a way forward.
@@ -91,6 +93,7 @@ class Situation:
     exposed: tuple[SliceName, ...]
     verdicts: tuple[Verdict, ...]
     gates: tuple[GateAnswer, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
 
 
 def decide(situation: Situation) -> Decision:
@@ -133,7 +136,7 @@ def _backward(situation: Situation) -> Rollback | Hold | None:
         return Rollback(cause=ward.returned.cause)
     if not situation.exposed:
         return None
-    cause = cause_of(situation.plan, situation.verdicts)
+    cause = cause_of(situation.plan, situation.verdicts) or alarm_cause(situation.alarms)
     if cause is None:
         return None
     if legacy_level(situation.plan, situation.verdicts) is Level.BREACH:
@@ -158,7 +161,7 @@ def _climb(situation: Situation) -> Decision:
     ward = situation.ward
     if ward.held is not None:
         return Hold(code=HoldCode.HELD)
-    if any(verdict.level >= Level.BLIND for verdict in situation.verdicts):
+    if any(verdict.level >= Level.BLIND for verdict in situation.verdicts) or situation.alarms:
         return Hold(code=HoldCode.NOT_CLEAR)
     following = None if ward.stage is None else situation.plan.stage_after(ward.stage)
     if following is None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from orchestrator.core.ids import ActorKind, Role, SignalName, StageName
+from orchestrator.core.ids import ActorKind, Role, SignalName, SliceName, StageName
 from orchestrator.core.verdict import Code, Level
 from wards.model import WardId
 from wards.shifts import ShiftKind
@@ -24,6 +24,33 @@ class Trigger(StrEnum):
     LEASE = "lease"
     PERSON = "person"
     STRAY = "stray"  # the route exposes what nobody wrote ahead
+    ALERT = "alert"
+    STOP = "stop"  # bedside staff stopped the line
+    PROGRAMME = "programme"  # the whole programme was stopped
+
+
+class AlertStatus(StrEnum):
+    """What the alerting system says of an alert. A silence is a silence, never health."""
+
+    FIRING = "firing"
+    SILENCED = "silenced"
+    RESOLVED = "resolved"
+
+
+class Weight(StrEnum):
+    """What an alert of that severity asks for, by the plan's policy."""
+
+    RETURN = "return"
+    HOLD = "hold"
+    TELL = "tell"
+
+
+class Via(StrEnum):
+    """By which way an alert was heard; either suffices."""
+
+    WEBHOOK = "webhook"
+    PROMETHEUS = "prometheus"
+    ALERTMANAGER = "alertmanager"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +257,94 @@ class ResumeAgreed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertHeard:
+    """An alert about this ward is new, or its status is another one than before.
+
+    `fingerprint`: of all its labels, so that one name in two wards or slices is two alerts.
+    `slice_name`: None for the whole ward. `started_at`: since when it fires, by its own word.
+    """
+
+    name: str
+    fingerprint: str
+    weight: Weight
+    status: AlertStatus
+    via: Via
+    started_at: datetime
+    slice_name: SliceName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertUnplaced:
+    """An alert that names no ward (or slice, or severity) of the plan: people were told, nothing
+    was dropped. Stands without a ward."""
+
+    name: str
+    fingerprint: str
+    problem: str
+    via: Via
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopReported:
+    """Somebody at the bedside stopped the line. Freezes the programme by itself.
+
+    `report`: the receipt's number. `reporter`: a keyed digest that tells two people apart and
+    nobody's name. `words`: what they saw, without any patient's identity.
+    """
+
+    report: str
+    role: Role
+    reporter: str
+    words: str
+    slice_name: SliceName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAcknowledged:
+    """Somebody on call has taken the report in hand; ends the acknowledgement clock."""
+
+    report: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnCancelled:
+    """A person took back what a return was waiting for: an alert's patience, or a report that
+    nobody has confirmed. Only where the policy names the role; never a return that has begun.
+
+    `subject`: the alert's fingerprint or the report's number.
+    """
+
+    trigger: Trigger
+    subject: str
+    role: Role
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgrammeStopped:
+    """The programme is stopped: every exposed ward returns, and nothing moves forward."""
+
+    role: Role
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillDone:
+    """A return was rehearsed on the ward's own route, with no clinician exposed.
+
+    `restore_s` and `prove_s`: the slowest of the rounds, from the decision to the acknowledged
+    write and to the last right probe. `passed`: both within the plan's limits in every round.
+    """
+
+    rounds: int
+    restore_s: float
+    prove_s: float
+    passed: bool
+    problem: str = ""
+
+
 Happening: TypeAlias = (
     ProgrammeStarted
     | WardStarted
@@ -252,6 +367,13 @@ Happening: TypeAlias = (
     | HoldPlaced
     | HoldLifted
     | ResumeAgreed
+    | AlertHeard
+    | AlertUnplaced
+    | StopReported
+    | StopAcknowledged
+    | ReturnCancelled
+    | ProgrammeStopped
+    | DrillDone
 )
 
 

@@ -188,6 +188,57 @@ class ProofPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPolicy:
+    """How an alert's labels name ward, slice and severity, and what a severity asks for.
+
+    `patience_s` (wall time): how long an alert that fired before the ward was exposed may go on
+    firing before the ward returns. A severity in neither list is told to people.
+    """
+
+    ward_label: str = "ward"
+    slice_label: str = "slice"
+    severity_label: str = "severity"
+    returns: tuple[str, ...] = ("critical",)
+    holds: tuple[str, ...] = ("warning",)
+    patience_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopPolicy:
+    """Who may stop the line at the bedside, and what confirms a report.
+
+    One report freezes the programme; within `window_s` (wall time) a second person, a role in
+    `alone`, or any signal that is not PASS returns the ward. A report that nobody takes in hand
+    within `acknowledge_within_s` pages again.
+    """
+
+    roles: tuple[Role, ...] = ()
+    alone: tuple[Role, ...] = ()
+    window_s: float = 900.0
+    acknowledge_within_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelPolicy:
+    """Which roles may take back a return that still waits, by its trigger. A signal's breach,
+    blindness, a lapsed lease and a person's own word wait for nothing and nobody."""
+
+    alert: tuple[Role, ...] = ()
+    stop: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillPolicy:
+    """How a return is rehearsed, how fast it must be (real seconds), and for how many days the
+    evidence counts."""
+
+    valid_days: int = 30
+    rounds: int = 3
+    restore_within_s: float = 5.0
+    prove_within_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The programme's safety arithmetic, in real seconds, and who may do what."""
 
@@ -202,6 +253,10 @@ class Policy:
     guard: GuardAction
     max_exposed_wards: int
     resume_roles: tuple[Role, ...]
+    alerts: AlertPolicy = AlertPolicy()
+    stop: StopPolicy = StopPolicy()
+    cancel: CancelPolicy = CancelPolicy()
+    drill: DrillPolicy = DrillPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

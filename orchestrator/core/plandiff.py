@@ -17,7 +17,8 @@ LOOSER_WHEN = {
     "max_exposed_wards": 1, "query_budget_s": 1, "write_budget_s": 1, "deadline_s": 1,
     "m": 1, "n": -1, "min_samples": 1, "probes": -1, "shifts": -1, "nights": -1,
     "weekend_shifts": -1, "minutes_before_handover": -1, "minutes_after_handover": -1,
-    "hours_before_busiest_login": -1,
+    "hours_before_busiest_login": -1, "patience_s": 1, "acknowledge_within_s": 1, "window_s": -1,
+    "valid_days": 1, "rounds": -1, "restore_within_s": 1, "prove_within_s": 1,
 }  # fmt: skip
 KEEPERS = ("signals", "approvals", "resume_roles", "weekdays", "closed")
 NEUTRAL = ("title", "name", "unit", "failure", "contacts", "beds", "region", "metrics")

@@ -112,7 +112,12 @@ def _references(plan: Plan) -> Iterator[Problem]:
         yield from _known((*at, "candidate"), stage.candidate, slices)
         yield from _known((*at, "mirrored"), stage.mirrored, slices)
         yield from _known((*at, "approvals"), stage.approvals, roles)
-    yield from _known(("policy", "resume_roles"), plan.policy.resume_roles, roles)
+    policy = plan.policy
+    yield from _known(("policy", "resume_roles"), policy.resume_roles, roles)
+    yield from _known(("policy", "stop", "roles"), policy.stop.roles, roles)
+    yield from _known(("policy", "stop", "alone"), policy.stop.alone, roles)
+    yield from _known(("policy", "cancel", "alert"), policy.cancel.alert, roles)
+    yield from _known(("policy", "cancel", "stop"), policy.cancel.stop, roles)
 
 
 def _known(where: Place, names: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
@@ -332,6 +337,29 @@ def _roles(plan: Plan) -> Iterator[Problem]:
         )
 
 
+def _concerns(plan: Plan) -> Iterator[Problem]:
+    alerts, stop = plan.policy.alerts, plan.policy.stop
+    for severity in sorted(set(alerts.returns) & set(alerts.holds)):
+        yield Problem(
+            where=("policy", "alerts", "holds"),
+            what=f"{severity} asks for a return and for a hold",
+            todo="put it in one of the two lists",
+        )
+    labels = (alerts.ward_label, alerts.slice_label, alerts.severity_label)
+    if len(set(labels)) < len(labels):
+        yield Problem(
+            where=("policy", "alerts"),
+            what="one label cannot name ward, slice and severity",
+            todo="give each a label of its own",
+        )
+    if stop.acknowledge_within_s > stop.window_s:
+        yield Problem(
+            where=("policy", "stop", "acknowledge_within_s"),
+            what=f"a report is forgotten after {stop.window_s:g} s, before anybody must take it",
+            todo=f"at most {stop.window_s:g}",
+        )
+
+
 def _hours(plan: Plan) -> Iterator[Problem]:
     start = datetime.combine(plan.starts_on, time(), tzinfo=plan.zone)
 
@@ -381,5 +409,6 @@ CHECKS: tuple[Check, ...] = (
     _watched,
     _timing,
     _roles,
+    _concerns,
     _hours,
 )

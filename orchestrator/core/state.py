@@ -13,27 +13,36 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+from orchestrator.core import concern
+from orchestrator.core.concern import NO_CONCERNS, Concerns, Drill
 from orchestrator.core.event import (
+    AlertHeard,
+    AlertUnplaced,
     ApprovalGiven,
     ApprovalWithdrawn,
     BaselineMeasured,
     Cause,
     Draft,
+    DrillDone,
     Entry,
     GateAnswered,
     Happening,
     HoldLifted,
     HoldPlaced,
     ProgrammeStarted,
+    ProgrammeStopped,
     PromotionAbandoned,
     PromotionIntended,
     ResumeAgreed,
+    ReturnCancelled,
     RollbackBlocked,
     RollbackIntended,
     RollbackPending,
     RollbackProven,
     RollbackWritten,
     StageEntered,
+    StopAcknowledged,
+    StopReported,
     VerdictChanged,
     WardAccepted,
     WardStarted,
@@ -78,7 +87,10 @@ MOVES: Mapping[tuple[Phase, type[Happening]], Phase] = MappingProxyType(
 )
 MOVERS = frozenset(happening for _, happening in MOVES)
 # Watching is not progress: these do not make a person's screen stale.
-OBSERVATIONS = (VerdictChanged, BaselineMeasured, GateAnswered, WatchTaken)
+OBSERVATIONS = (
+    VerdictChanged, BaselineMeasured, GateAnswered, WatchTaken,
+    AlertHeard, AlertUnplaced, StopAcknowledged, DrillDone,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +144,8 @@ class Baseline:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WardState:
     """One ward. `stage` is the one it stands on; `seq` that of the last entry which is not
-    mere watching; `epoch` the greatest that any entry named."""
+    mere watching; `epoch` the greatest that any entry named; `exposed_since` the intent that
+    first exposed it, kept until a return."""
 
     ward: WardId
     phase: Phase = Phase.WAITING
@@ -152,6 +165,9 @@ class WardState:
     baselines: tuple[Baseline, ...] = ()
     settled: tuple[tuple[SignalName, float], ...] = ()
     resume_roles: frozenset[Role] = frozenset()
+    exposed_since: datetime | None = None
+    concerns: Concerns = NO_CONCERNS
+    drill: Drill | None = None
     out_of_place: int = 0
 
     def baseline(self, signal: SignalName, shift: ShiftKind) -> float | None:
@@ -168,23 +184,34 @@ class WardState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
-    """Why nothing moves forward in the programme."""
+    """Why nothing moves forward in the programme. `ward`: whose return or report began it; None
+    when the programme itself was stopped. `report`: the only cause is that bedside report.
+    `seq`: of the entry that began it, 0 while it is only in a journal."""
 
-    ward: WardId
+    ward: WardId | None
     reason: str
     since: datetime
     agreed: frozenset[Role] = frozenset()
+    report: str | None = None
+    seq: int = 0
+
+    @property
+    def origin(self) -> str:
+        """Where it began: a ward, or the programme."""
+        return "the programme" if self.ward is None else self.ward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgrammeState:
-    """The fold of a whole ledger."""
+    """The fold of a whole ledger. `stopped`: until two roles agree to go on, no ward may be
+    exposed, and one that is returns."""
 
     plan_hash: str | None = None
     head: int = 0
     order: tuple[WardId, ...] = ()
     wards: Mapping[WardId, WardState] = field(default_factory=lambda: MappingProxyType({}))
     freeze: Freeze | None = None
+    stopped: ProgrammeStopped | None = None
 
     def ward(self, ward: WardId) -> WardState:
         """A ward's state; one that nothing happened to is WAITING."""
@@ -208,30 +235,47 @@ def apply(state: ProgrammeState, draft: Draft, *, seq: int | None = None) -> Pro
     """The state after one more happening; `seq` is None while it is only in a journal."""
     state = replace(state, head=state.head if seq is None else seq)
     if draft.ward is None:
-        return _apply_to_programme(state, draft)
+        return _apply_to_programme(state, draft, seq=seq)
     before = state.ward(draft.ward)
     after = _apply_to_ward(before, draft, seq=seq)
     wards = MappingProxyType({**state.wards, draft.ward: after})
-    return _freeze(replace(state, wards=wards), draft)
+    return _freeze(replace(state, wards=wards), draft, seq=seq)
 
 
-def _apply_to_programme(state: ProgrammeState, draft: Draft) -> ProgrammeState:
+def _apply_to_programme(state: ProgrammeState, draft: Draft, *, seq: int | None) -> ProgrammeState:
     match draft.happening:
         case ProgrammeStarted(wards=wards):
             return replace(state, plan_hash=draft.plan_hash, order=wards)
         case ResumeAgreed(role=role):
             return _thaw(state, role)
+        case ProgrammeStopped() as stopped:
+            freeze = Freeze(ward=None, reason=stopped.reason, since=draft.at, seq=seq or 0)
+            return replace(state, stopped=stopped, freeze=freeze)
         case WatchTaken(unwatched_since=since) if since is not None:
             return _blemish_all(state, since, draft.at)
         case _:
             return state
 
 
-def _freeze(state: ProgrammeState, draft: Draft) -> ProgrammeState:
-    if not isinstance(draft.happening, RollbackIntended) or draft.ward is None:
+def _freeze(state: ProgrammeState, draft: Draft, *, seq: int | None) -> ProgrammeState:
+    """A return freezes the programme, a report from the bedside too; one that is taken back ends
+    the freeze that it alone began. A stopped programme is frozen by more than any ward."""
+    if draft.ward is None or state.stopped is not None:
         return state
-    reason = draft.happening.cause.reason
-    return replace(state, freeze=Freeze(ward=draft.ward, reason=reason, since=draft.at))
+    match draft.happening:
+        case RollbackIntended(cause=cause):
+            frozen = Freeze(ward=draft.ward, reason=cause.reason, since=draft.at, seq=seq or 0)
+            return replace(state, freeze=frozen)
+        case StopReported(report=number) if state.freeze is None:
+            reason = f"the line was stopped at the bedside (report {number})"
+            frozen = Freeze(
+                ward=draft.ward, reason=reason, since=draft.at, report=number, seq=seq or 0
+            )
+            return replace(state, freeze=frozen)
+        case ReturnCancelled(subject=subject) if state.freeze and state.freeze.report == subject:
+            return replace(state, freeze=None)
+        case _:
+            return state
 
 
 def _thaw(state: ProgrammeState, role: Role) -> ProgrammeState:
@@ -239,7 +283,7 @@ def _thaw(state: ProgrammeState, role: Role) -> ProgrammeState:
         return state
     agreed = state.freeze.agreed | {role}
     if len(agreed) >= NEEDED_ROLES:
-        return replace(state, freeze=None)
+        return replace(state, freeze=None, stopped=None)
     return replace(state, freeze=replace(state.freeze, agreed=agreed))
 
 
@@ -287,7 +331,7 @@ def _detail(ward: WardState, draft: Draft) -> WardState:
         case WardStarted(stage=stage):
             return _enter(ward, stage, draft.at)
         case PromotionIntended() as intended:
-            return _intend(ward, intended)
+            return _intend(ward, intended, draft.at)
         case PromotionAbandoned(epoch=epoch):
             return replace(ward, intent=None, epoch=max(ward.epoch, epoch))
         case StageEntered(stage=stage):
@@ -312,8 +356,26 @@ def _detail(ward: WardState, draft: Draft) -> WardState:
             return _agree(ward, role)
         case RollbackBlocked() as blocked:
             return replace(ward, blocked=blocked)
+        case DrillDone() as done:
+            return replace(ward, drill=concern.drill_of(done, draft.at, draft.plan_hash))
+        case AlertHeard() | StopReported() | StopAcknowledged() | ReturnCancelled():
+            return replace(ward, concerns=_concerned(ward, draft))
         case _:
             return _return(ward, draft)
+
+
+def _concerned(ward: WardState, draft: Draft) -> Concerns:
+    match draft.happening:
+        case AlertHeard() as heard:
+            return concern.hear(ward.concerns, heard, draft.at)
+        case StopReported() as made:
+            return concern.report(ward.concerns, made, draft.at)
+        case StopAcknowledged() as word:
+            return concern.acknowledge(ward.concerns, word, draft.at)
+        case ReturnCancelled() as word:
+            return concern.cancel(ward.concerns, word)
+        case _:
+            return ward.concerns
 
 
 def _return(ward: WardState, draft: Draft) -> WardState:
@@ -323,7 +385,7 @@ def _return(ward: WardState, draft: Draft) -> WardState:
         returned = Return(cause=happening.cause, seen_at=happening.seen_at, actor=actor)
         return replace(
             ward, intent=None, blocked=None, approvals=frozenset(), returned=returned,
-            resume_roles=frozenset(),
+            resume_roles=frozenset(), exposed_since=None,
         )  # fmt: skip
     if ward.returned is None:
         return ward
@@ -348,9 +410,10 @@ def _enter(ward: WardState, stage: StageName, at: datetime) -> WardState:
     return replace(ward, stage=stage, entered_at=at, blemishes=still, closed_gates=())
 
 
-def _intend(ward: WardState, intended: PromotionIntended) -> WardState:
+def _intend(ward: WardState, intended: PromotionIntended, at: datetime) -> WardState:
     intent = Intent(stage=intended.stage, epoch=intended.epoch, exposes=intended.exposes)
-    return replace(ward, intent=intent, epoch=max(ward.epoch, intended.epoch))
+    since = ward.exposed_since or (at if intended.exposes else None)
+    return replace(ward, intent=intent, epoch=max(ward.epoch, intended.epoch), exposed_since=since)
 
 
 def _see(ward: WardState, verdict: VerdictChanged, at: datetime) -> WardState:
@@ -406,4 +469,5 @@ def _agree(ward: WardState, role: Role) -> WardState:
     return replace(
         ward, phase=Phase.WAITING, stage=None, entered_at=None, verdicts=(),
         blemishes=(), resume_roles=frozenset(), settled=tuple(sorted(counts.items())),
+        concerns=concern.begin_again(ward.concerns),
     )  # fmt: skip

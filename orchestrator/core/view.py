@@ -14,6 +14,7 @@ from orchestrator.core.plan import Plan, Purpose, Signal, Stage
 from orchestrator.core.route import Route, exposed_slices, is_return
 from orchestrator.core.state import Phase, WardState
 from orchestrator.core.threshold import BaselineRatio
+from orchestrator.core.verdict import Verdict
 from wards.model import WardId
 
 ON_THE_WAY = (Phase.AT_STAGE, Phase.PROMOTING, Phase.RETURNING, Phase.ACCEPTED)
@@ -69,6 +70,21 @@ def recorded_exposure(plan: Plan, state: WardState) -> tuple[SliceName, ...]:
     stages = (_stage(plan, state), _intended(plan, state))
     names = {name for stage in stages if stage is not None for name in stage.candidate}
     return tuple(item.name for item in plan.slices if item.name in names)
+
+
+def last_verdicts(state: WardState) -> tuple[Verdict, ...]:
+    """The ward's last known verdicts; how long blindness lasts is the sentinel's to say."""
+    return tuple(
+        Verdict(
+            signal=item.verdict.signal,
+            level=item.verdict.level,
+            code=item.verdict.code,
+            value=item.verdict.value,
+            limit=item.verdict.limit,
+            n=item.verdict.n,
+        )
+        for item in state.verdicts
+    )
 
 
 def is_watched(item: WardView) -> bool:

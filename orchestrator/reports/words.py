@@ -7,18 +7,23 @@ from typing import assert_never
 
 from orchestrator.core.event import (
     Actor,
+    AlertHeard,
+    AlertUnplaced,
     ApprovalGiven,
     ApprovalWithdrawn,
     BaselineMeasured,
     Cause,
+    DrillDone,
     GateAnswered,
     Happening,
     HoldLifted,
     HoldPlaced,
     ProgrammeStarted,
+    ProgrammeStopped,
     PromotionAbandoned,
     PromotionIntended,
     ResumeAgreed,
+    ReturnCancelled,
     RollbackBlocked,
     RollbackIntended,
     RollbackPending,
@@ -26,6 +31,8 @@ from orchestrator.core.event import (
     RollbackRepeated,
     RollbackWritten,
     StageEntered,
+    StopAcknowledged,
+    StopReported,
     Trigger,
     VerdictChanged,
     WardAccepted,
@@ -134,6 +141,20 @@ def sentence(happening: Happening) -> str:
             return f"hold lifted: {reason}"
         case ResumeAgreed(role=who, reason=reason):
             return f"{role(who)} agreed to go on: {reason}"
+        case AlertHeard(name=name, status=status, weight=weight, via=via):
+            return f"alert {name} {status} (asks for: {weight}), heard by {via}"
+        case AlertUnplaced(name=name, problem=problem, via=via):
+            return f"alert {name} could not be placed: {problem}; heard by {via}"
+        case StopReported(report=report, role=who, words=words):
+            return f"STOPPED AT THE BEDSIDE by {role(who)}, report {report}{_remark(words)}"
+        case StopAcknowledged(report=report, role=who):
+            return f"{role(who)} took report {report} in hand"
+        case ReturnCancelled(trigger=trigger, subject=subject, role=who, reason=reason):
+            return f"{role(who)} took back {trigger} {subject}: {reason}"
+        case ProgrammeStopped(role=who, reason=reason):
+            return f"PROGRAMME STOPPED by {role(who)}: {reason}"
+        case DrillDone():
+            return _drill(happening)
         case _:
             assert_never(happening)
 
@@ -148,6 +169,14 @@ def _proven(item: RollbackProven) -> str:
     return (
         f"BACK ON LEGACY: {item.probes} probes under epoch {item.epoch}, {item.after_s:.2f} s "
         f"after the return began; open on the candidate: {still}"
+    )
+
+
+def _drill(item: DrillDone) -> str:
+    ended = "passed" if item.passed else f"FAILED ({item.problem})"
+    return (
+        f"drill {ended}: {item.rounds} rounds, restored within {item.restore_s:.2f} s, proven "
+        f"within {item.prove_s:.2f} s"
     )
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import structlog
 
+from orchestrator.core.alarm import alarms
 from orchestrator.core.decision import (
     Advance,
     Complete,
@@ -49,8 +50,8 @@ from orchestrator.core.route import (
     no_further,
 )
 from orchestrator.core.state import Intent, Phase, ProgrammeState, WardState
-from orchestrator.core.verdict import Level, Verdict
-from orchestrator.core.view import foreign_return, recorded_exposure, view
+from orchestrator.core.verdict import Level
+from orchestrator.core.view import foreign_return, last_verdicts, recorded_exposure, view
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, Fence, Leases, Prober, Routes
 from orchestrator.service.fence import breaches
@@ -150,7 +151,7 @@ class Climber:
     def _climb(self, state: ProgrammeState, mine: WardState) -> Step:
         following = None if mine.stage is None else self.plan.stage_after(mine.stage)
         gates = () if following is None else evaluate(self._facts(state, mine, following))
-        decision = decide(self._situation(mine, gates))
+        decision = decide(self._situation(state, mine, gates))
         match decision:
             case Rollback(cause=cause):
                 return Step(did=Did.MUST_RETURN, state=state, ward=mine, cause=cause)
@@ -161,13 +162,18 @@ class Climber:
                 did = Did.ENDED if mine.phase is Phase.ACCEPTED else Did.WAITS
                 return Step(did=did, state=state, ward=mine, gates=gates)
 
-    def _situation(self, mine: WardState, gates: tuple[GateAnswer, ...]) -> Situation:
+    def _situation(
+        self, state: ProgrammeState, mine: WardState, gates: tuple[GateAnswer, ...]
+    ) -> Situation:
+        exposed, verdicts = recorded_exposure(self.plan, mine), last_verdicts(mine)
+        now = self.clock.now()
         return Situation(
             plan=self.plan,
             ward=mine,
-            exposed=recorded_exposure(self.plan, mine),
-            verdicts=_verdicts(mine),
+            exposed=exposed,
+            verdicts=verdicts,
             gates=gates,
+            alarms=alarms(self.plan, state, mine, exposed=exposed, verdicts=verdicts, now=now),
         )
 
     def _facts(self, state: ProgrammeState, mine: WardState, stage: Stage) -> GateFacts:
@@ -189,7 +195,7 @@ class Climber:
         noted = legacy_noted(self.lease_book, mine.ward)
         levels = [] if noted is None else [noted]
         if mine.verdicts:
-            levels.append(legacy_level(self.plan, _verdicts(mine)))
+            levels.append(legacy_level(self.plan, last_verdicts(mine)))
         return max(levels, default=None)
 
     def _answer(self, mine: WardState, stage: Stage | None, gates: tuple[GateAnswer, ...]) -> None:
@@ -257,7 +263,7 @@ class Climber:
             return "something else was decided meanwhile"
         standing = replace(mine, phase=Phase.AT_STAGE, intent=None)
         gates = evaluate(self._facts(state, standing, stage))
-        if isinstance(decide(self._situation(standing, gates)), Advance | Complete):
+        if isinstance(decide(self._situation(state, standing, gates)), Advance | Complete):
             return ""
         closed = ", ".join(answer.gate for answer in not_open(gates))
         return f"meanwhile closed: {closed or 'signals_clear'}"
@@ -355,18 +361,3 @@ class Climber:
 
     def _draft(self, ward: WardId, happening: Happening) -> Draft:
         return self.scribe.draft(ward, happening)
-
-
-def _verdicts(mine: WardState) -> tuple[Verdict, ...]:
-    """The ward's last known verdicts; how long blindness lasts is the sentinel's to say."""
-    return tuple(
-        Verdict(
-            signal=item.verdict.signal,
-            level=item.verdict.level,
-            code=item.verdict.code,
-            value=item.verdict.value,
-            limit=item.verdict.limit,
-            n=item.verdict.n,
-        )
-        for item in mine.verdicts
-    )

@@ -188,9 +188,10 @@ def _thaw(
     one freeze never ends a newer one."""
     if state.freeze is None:
         raise Refused("not_frozen", "the programme is not frozen")
-    found = state.ward(state.freeze.ward).seq
+    freeze = state.freeze
+    found = freeze.seq if freeze.ward is None else state.ward(freeze.ward).seq
     if expect_seq is not None and found != expect_seq:
-        raise Conflict(f"freeze by {state.freeze.ward}", expected=expect_seq, found=found)
+        raise Conflict(f"freeze by {freeze.origin}", expected=expect_seq, found=found)
     return None if role in state.freeze.agreed else ResumeAgreed(role=role, reason=reason)
 
 

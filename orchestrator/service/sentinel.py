@@ -215,7 +215,8 @@ def leased_wards(report: TickReport, state: ProgrammeState) -> tuple[WardId, ...
 def _is_clear(item: WardTick) -> bool:
     """Nothing that this sentinel itself saw at this tick speaks against more exposure."""
     levels = (verdict.level for verdict in item.verdicts)
-    return worst(levels) < Level.BLIND and not isinstance(item.decision, Rollback | Hold)
+    is_calm = worst(levels) < Level.BLIND and not item.alarms
+    return is_calm and not isinstance(item.decision, Rollback | Hold)
 
 
 def _is_entering(state: ProgrammeState, ward: WardId) -> bool:

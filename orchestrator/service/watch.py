@@ -6,6 +6,7 @@ dropped, and the next tick counts the time as blindness where it sees nothing.
 Source: design sections 4 and 8; rules 1, 2 and 5.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from orchestrator.core.alarm import Alarm, alarms
 from orchestrator.core.baseline import Sampling, sample
 from orchestrator.core.decision import (
     Decision,
@@ -90,7 +92,7 @@ class Recollection:
     verdicts: tuple[Verdict, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     stray_since_s: float | None = None
-    blocked: str | None = None
+    blocked: tuple[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ class WardTick:
 
     view: WardView
     verdicts: tuple[Verdict, ...]
+    alarms: tuple[Alarm, ...]
     decision: Decision
 
 
@@ -116,10 +119,8 @@ class TickReport:
 
 @dataclass(slots=True)
 class Watch:
-    """One sentinel's watching. Used by one thread; returns run on the executor.
-
-    `clear`: drops everything that sources remember, when the watch begins anew.
-    """
+    """One sentinel's watching. One thread ticks; `attend` may be called from any; returns run
+    on the executor."""
 
     plan: Plan
     hands: Hands
@@ -132,6 +133,7 @@ class Watch:
     _returns: dict[WardId, Future[RollbackReport]] = field(
         default_factory=dict[WardId, Future[RollbackReport]]
     )
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take_over(self, unwatched_since: datetime | None) -> None:
         """Become the active sentinel: remember nothing, and say since when nobody looked."""
@@ -142,13 +144,14 @@ class Watch:
         """Look, judge and return; then write down, page and gather."""
         began_s = self.hands.clock.monotonic()
         routes_read = self._read_routes()
-        views = self._views(routes_read=routes_read)
+        state = self.record.state()
+        views = self._views(state, routes_read=routes_read)
         readings = _by_ward(self._read(views))
         read_s = self.hands.clock.monotonic() - began_s
         if read_s > self.plan.policy.lease_s:
             # Too old to act upon. What was remembered stays: the next look finds the gap in it.
             return self._report((), began_s, read_s, routes_read=routes_read)
-        results = tuple(self._judge(item, readings.get(item.ward, {})) for item in views)
+        results = tuple(self._judge(state, item, readings.get(item.ward, {})) for item in views)
         for result in results:
             self._act(result)
         for result in results:
@@ -156,6 +159,19 @@ class Watch:
         self._forget_unwatched(views)
         self.hands.scribe.flush()
         return self._report(results, began_s, read_s, routes_read=routes_read)
+
+    def attend(self, ward: WardId) -> Future[RollbackReport] | None:
+        """Judge one ward's alarms now, without waiting for a tick, and begin the return that they
+        ask for; its future, or None when nothing returns. What needs more than that (a sick
+        legacy, pages) the next tick does. From any thread; needs no readings and no route.
+        """
+        state = self.record.state()
+        item = self._view(state, ward, is_current=False)
+        recall = self._wards.get(ward)
+        result = self._decided(state, item, () if recall is None else recall.verdicts)
+        if not isinstance(result.decision, Rollback):
+            return None
+        return self._return(item, result.decision.cause)
 
     def legacy_of(self, ward: WardId) -> Level:
         """How ready legacy was for the ward at the last tick; BLIND when nobody looked."""
@@ -188,8 +204,7 @@ class Watch:
             return False
         return True
 
-    def _views(self, *, routes_read: bool) -> tuple[WardView, ...]:
-        state = self.record.state()
+    def _views(self, state: ProgrammeState, *, routes_read: bool) -> tuple[WardView, ...]:
         views = (self._view(state, ward.id, is_current=routes_read) for ward in self.plan.wards)
         return tuple(item for item in views if is_watched(item))
 
@@ -213,7 +228,9 @@ class Watch:
             deadline_s=self.plan.policy.query_budget_s,
         )
 
-    def _judge(self, item: WardView, readings: Mapping[SignalName, Reading]) -> WardTick:
+    def _judge(
+        self, state: ProgrammeState, item: WardView, readings: Mapping[SignalName, Reading]
+    ) -> WardTick:
         recall = self._recall(item.ward)
         recall.memories, verdicts = judge_ward(
             self.plan,
@@ -223,10 +240,19 @@ class Watch:
             at_s=self.hands.clock.monotonic(),
             now=self.hands.clock.now(),
         )
-        situation = Situation(
-            plan=self.plan, ward=item.state, exposed=item.exposed, verdicts=verdicts
+        return self._decided(state, item, verdicts)
+
+    def _decided(
+        self, state: ProgrammeState, item: WardView, verdicts: tuple[Verdict, ...]
+    ) -> WardTick:
+        now = self.hands.clock.now()
+        found = alarms(
+            self.plan, state, item.state, exposed=item.exposed, verdicts=verdicts, now=now
         )
-        return WardTick(view=item, verdicts=verdicts, decision=decide(situation))
+        situation = Situation(
+            plan=self.plan, ward=item.state, exposed=item.exposed, verdicts=verdicts, alarms=found
+        )
+        return WardTick(view=item, verdicts=verdicts, alarms=found, decision=decide(situation))
 
     def _act(self, result: WardTick) -> None:
         match result.decision:
@@ -239,17 +265,20 @@ class Watch:
                 if cause is not None:
                     self._return(result.view, cause)
 
-    def _return(self, item: WardView, cause: Cause) -> None:
-        """Begin (or go on with) a return, at most one at a time for a ward."""
-        running = self._returns.get(item.ward)
-        if running is not None and not running.done():
-            return
-        state = self.record.state().ward(item.ward)
-        if state.phase is Phase.ROLLED_BACK and item.state.phase is not Phase.ROLLED_BACK:
-            return  # it came home while this tick was reading; the next one sees it
-        self._returns[item.ward] = self.executor.submit(
-            _guarded(item.ward, lambda: roll_back(self.hands, state, cause, is_fresh=True))
-        )
+    def _return(self, item: WardView, cause: Cause) -> Future[RollbackReport] | None:
+        """Begin (or go on with) a return, at most one at a time for a ward; the one that runs."""
+        with self._lock:
+            running = self._returns.get(item.ward)
+            if running is not None and not running.done():
+                return running
+            state = self.record.state().ward(item.ward)
+            if state.phase is Phase.ROLLED_BACK and item.state.phase is not Phase.ROLLED_BACK:
+                return None  # it came home while this tick was reading; the next one sees it
+            begun = self.executor.submit(
+                _guarded(item.ward, lambda: roll_back(self.hands, state, cause, is_fresh=True))
+            )
+            self._returns[item.ward] = begun
+            return begun
 
     def _stray(self, item: WardView) -> Cause | None:
         """Exposure that nobody wrote ahead, once the ledger was read after it was first seen."""
@@ -270,9 +299,9 @@ class Watch:
     def _block(self, result: WardTick, cause: Cause) -> None:
         """Legacy is sick: say so once a cause, name the downtime procedure, switch nothing."""
         recall = self._recall(result.view.ward)
-        if recall.blocked == cause.signal:
+        if recall.blocked == (cause.trigger, cause.signal):
             return
-        recall.blocked = cause.signal
+        recall.blocked = (cause.trigger, cause.signal)
         procedure = self.plan.ward(result.view.ward).downtime_procedure
         self.hands.scribe.note(
             result.view.ward,

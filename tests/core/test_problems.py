@@ -6,7 +6,15 @@ from datetime import date, time
 import pytest
 
 from orchestrator.core.ids import ProviderName, Role, Side, SignalName, SliceName
-from orchestrator.core.plan import ProbeKind, ProbeQuery, PromQuery, ProviderKind, Soak
+from orchestrator.core.plan import (
+    AlertPolicy,
+    ProbeKind,
+    ProbeQuery,
+    PromQuery,
+    ProviderKind,
+    Soak,
+    StopPolicy,
+)
 from orchestrator.core.problems import CHECKS, problems
 from orchestrator.core.threshold import BaselineRatio, Direction, Limit, Repetition
 from tests.plans import CSO, FIRST, NOTES, RESULTS, plan, signal, ward
@@ -53,6 +61,26 @@ NOBODY = SliceName("nothing")
 PROBE = ProbeQuery(kind=ProbeKind.HTTP, of=Side.CANDIDATE)
 
 BROKEN = {
+    "severity twice": (
+        in_policy(alerts=AlertPolicy(holds=("critical",))),
+        ("policy", "alerts", "holds"),
+        "a return and for a hold",
+    ),
+    "label twice": (
+        in_policy(alerts=AlertPolicy(slice_label="ward")),
+        ("policy", "alerts"),
+        "one label",
+    ),
+    "report forgotten too soon": (
+        in_policy(stop=StopPolicy(window_s=60.0, acknowledge_within_s=61.0)),
+        ("policy", "stop", "acknowledge_within_s"),
+        "forgotten",
+    ),
+    "unknown role stops": (
+        in_policy(stop=StopPolicy(roles=(Role("nobody"),))),
+        ("policy", "stop", "roles"),
+        "",
+    ),
     "ward twice": (
         lambda it: replace(it, wards=(*it.wards, ward(FIRST))),
         ("wards", 2),

@@ -11,7 +11,7 @@ from orchestrator.core.ids import SignalName, StageName
 from orchestrator.core.state import MOVERS, MOVES, Phase, ProgrammeState, apply, fold, is_in_place
 from orchestrator.core.verdict import Code, Level
 from tests.drafts import START, draft, entries
-from tests.plans import CSO, FIRST, LEAD, SECOND, SLOW, TEXT_LOST
+from tests.plans import CSO, FIRST, HEAD, LEAD, SECOND, SLOW, TEXT_LOST
 from wards.shifts import ShiftKind
 
 NOTES = StageName("notes")
@@ -206,7 +206,19 @@ SAMPLES = {
     ev.HoldPlaced: ev.HoldPlaced(reason="x"),
     ev.HoldLifted: ev.HoldLifted(reason="x"),
     ev.ResumeAgreed: ev.ResumeAgreed(role=CSO, reason="x"),
-}
+    ev.AlertHeard: ev.AlertHeard(
+        name="x", fingerprint="f", weight=ev.Weight.RETURN, status=ev.AlertStatus.FIRING,
+        via=ev.Via.WEBHOOK, started_at=START,
+    ),
+    ev.AlertUnplaced: ev.AlertUnplaced(name="x", fingerprint="f", problem="y", via=ev.Via.WEBHOOK),
+    ev.StopReported: ev.StopReported(report="r", role=HEAD, reporter="a", words="w"),
+    ev.StopAcknowledged: ev.StopAcknowledged(report="r", role=CSO),
+    ev.ReturnCancelled: ev.ReturnCancelled(
+        trigger=ev.Trigger.STOP, subject="r", role=CSO, reason="x"
+    ),
+    ev.ProgrammeStopped: ev.ProgrammeStopped(role=CSO, reason="x"),
+    ev.DrillDone: ev.DrillDone(rounds=3, restore_s=0.1, prove_s=0.2, passed=True),
+}  # fmt: skip
 
 
 def test_every_happening_has_a_sample_here():

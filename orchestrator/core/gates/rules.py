@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.core.alarm import alarms
 from orchestrator.core.gates.answer import Closed, GateAnswer, Open, Unknown
 from orchestrator.core.plan import Plan, Purpose, Stage
 from orchestrator.core.soak import soak_progress
 from orchestrator.core.state import Phase, ProgrammeState, WardState
 from orchestrator.core.threshold import BaselineRatio
 from orchestrator.core.verdict import Level
+from orchestrator.core.view import last_verdicts, recorded_exposure
 from wards.shifts import ShiftKind
 from wards.windows import closures
 
@@ -72,7 +74,7 @@ def not_frozen(facts: GateFacts) -> GateAnswer:
         return _yes("not_frozen", "no rollback stands open in the programme")
     return _no(
         "not_frozen",
-        f"since {freeze.since:%Y-%m-%d %H:%M}Z: {freeze.ward} was returned ({freeze.reason})",
+        f"since {freeze.since:%Y-%m-%d %H:%M}Z by {freeze.origin}: {freeze.reason}",
         "find the cause, then two different roles agree: wardshift resume --programme",
     )
 
@@ -198,6 +200,25 @@ def signals_clear(facts: GateFacts) -> GateAnswer:
     return _yes("signals_clear", f"{len(facts.ward.verdicts)} signals within their thresholds")
 
 
+def no_alarms(facts: GateFacts) -> GateAnswer:
+    """No alert that holds or returns is firing or silenced, and no report stands open."""
+    found = alarms(
+        facts.plan,
+        facts.programme,
+        facts.ward,
+        exposed=recorded_exposure(facts.plan, facts.ward),
+        verdicts=last_verdicts(facts.ward),
+        now=facts.now,
+    )
+    if not found:
+        return _yes("no_alarms", "no alert and no report from the bedside stands open")
+    return _no(
+        "no_alarms",
+        "; ".join(f"{one.reason} ({one.code})" for one in found),
+        "mend the cause; an alert must resolve, a silence must end",
+    )
+
+
 def baselines_known(facts: GateFacts) -> GateAnswer:
     """Before exposure, legacy was measured in every kind of shift that a signal compares with."""
     needed = tuple(
@@ -267,6 +288,7 @@ RULES: tuple[Rule, ...] = (
     guard_alive,
     fence_proven,
     signals_clear,
+    no_alarms,
     baselines_known,
     soaked,
     in_window,

@@ -1,0 +1,145 @@
+"""What speaks against a ward's exposure besides its signals: alerts, reports from the bedside.
+
+Folded from the ledger like everything else, so that a restart or another process knows the
+same. Whether a concern brings the ward back is judged in `alarm.py`. Source: design section 8.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator.core.event import (
+    AlertHeard,
+    AlertStatus,
+    DrillDone,
+    ReturnCancelled,
+    StopAcknowledged,
+    StopReported,
+    Trigger,
+)
+from orchestrator.core.ids import Role, SliceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingAlert:
+    """An alert that is not resolved. `heard_at`: when we first heard of it (wall time).
+
+    `is_cancelled`: a person answered for it; counts until it has resolved and fires anew.
+    """
+
+    heard: AlertHeard
+    heard_at: datetime
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopReport:
+    """A report from the bedside, from when it was made until the ward begins again."""
+
+    report: str
+    role: Role
+    reporter: str
+    words: str
+    slice_name: SliceName | None
+    made_at: datetime
+    acknowledged_at: datetime | None = None
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """The last rehearsed return of a ward, as evidence (real seconds; slowest of the rounds)."""
+
+    done_at: datetime
+    rounds: int
+    restore_s: float
+    prove_s: float
+    passed: bool
+    problem: str
+    plan_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concerns:
+    """All of one ward. `alerts` by fingerprint, `reports` in the order they were made."""
+
+    alerts: tuple[StandingAlert, ...] = ()
+    reports: tuple[StopReport, ...] = ()
+
+
+NO_CONCERNS = Concerns()
+
+
+def hear(concerns: Concerns, heard: AlertHeard, at: datetime) -> Concerns:
+    """After an alert's status changed; a resolved one stands no longer."""
+    before = _alert(concerns, heard.fingerprint)
+    others = tuple(one for one in concerns.alerts if one is not before)
+    if heard.status is AlertStatus.RESOLVED:
+        return replace(concerns, alerts=others)
+    if before is None or before.heard.started_at != heard.started_at:
+        now = StandingAlert(heard=heard, heard_at=at)
+    else:
+        now = replace(before, heard=heard)
+    return replace(concerns, alerts=(*others, now))
+
+
+def report(concerns: Concerns, made: StopReported, at: datetime) -> Concerns:
+    """After a report; the same report twice is one."""
+    if any(one.report == made.report for one in concerns.reports):
+        return concerns
+    new = StopReport(
+        report=made.report,
+        role=made.role,
+        reporter=made.reporter,
+        words=made.words,
+        slice_name=made.slice_name,
+        made_at=at,
+    )
+    return replace(concerns, reports=(*concerns.reports, new))
+
+
+def acknowledge(concerns: Concerns, word: StopAcknowledged, at: datetime) -> Concerns:
+    """After somebody took a report in hand; the first time counts."""
+    reports = tuple(
+        replace(one, acknowledged_at=at)
+        if one.report == word.report and one.acknowledged_at is None
+        else one
+        for one in concerns.reports
+    )
+    return replace(concerns, reports=reports)
+
+
+def cancel(concerns: Concerns, word: ReturnCancelled) -> Concerns:
+    """After a person took back what a return was waiting for."""
+    if word.trigger is Trigger.STOP:
+        reports = tuple(
+            replace(one, is_cancelled=True) if one.report == word.subject else one
+            for one in concerns.reports
+        )
+        return replace(concerns, reports=reports)
+    alerts = tuple(
+        replace(one, is_cancelled=True) if one.heard.fingerprint == word.subject else one
+        for one in concerns.alerts
+    )
+    return replace(concerns, alerts=alerts)
+
+
+def begin_again(concerns: Concerns) -> Concerns:
+    """A ward that begins its ladder anew leaves its reports behind; alerts are facts and stay."""
+    return replace(concerns, reports=())
+
+
+def drill_of(done: DrillDone, at: datetime, plan_hash: str) -> Drill:
+    """The evidence of a rehearsal."""
+    return Drill(
+        done_at=at,
+        rounds=done.rounds,
+        restore_s=done.restore_s,
+        prove_s=done.prove_s,
+        passed=done.passed,
+        problem=done.problem,
+        plan_hash=plan_hash,
+    )
+
+
+def _alert(concerns: Concerns, fingerprint: str) -> StandingAlert | None:
+    return next((one for one in concerns.alerts if one.heard.fingerprint == fingerprint), None)
