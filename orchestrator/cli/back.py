@@ -305,7 +305,7 @@ def _until_done(one: _Return, cause: Cause, patience_s: float) -> RollbackReport
     began_s = one.clock.monotonic()
     said, said_at_s = "", began_s
     while True:
-        report = _attempt(one, cause)
+        report = _attempt(one, cause, began_s)
         if EXITS[report.outcome] is ExitCode.DONE or one.clock.monotonic() >= deadline_s:
             return report
         waited_s = one.clock.monotonic() - began_s
@@ -317,12 +317,12 @@ def _until_done(one: _Return, cause: Cause, patience_s: float) -> RollbackReport
         one.clock.sleep(PAUSE_S)
 
 
-def _attempt(one: _Return, cause: Cause) -> RollbackReport:
+def _attempt(one: _Return, cause: Cause, began_s: float) -> RollbackReport:
     try:
         hands = one.hands()
     except Unavailable as error:
         return RollbackReport(outcome=Outcome.NOT_WRITTEN, detail=str(error))
-    report = roll_back(hands, one.mine, cause, is_fresh=one.is_fresh)
+    report = roll_back(hands, one.mine, cause, is_fresh=one.is_fresh, since_s=began_s)
     one.is_fresh = one.is_fresh or report.epoch is not None
     return report
 

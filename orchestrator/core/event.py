@@ -189,7 +189,10 @@ class RollbackIntended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackWritten:
-    """The route names legacy for every slice, under this epoch."""
+    """The route names legacy for every slice, under this epoch.
+
+    `after_s`: from the first word that this process heard, so also what it had to wait for.
+    """
 
     epoch: int
     after_s: float

@@ -61,6 +61,7 @@ class Returner:
 
     hands: Hands
     _has_written: bool = field(default=False, init=False)
+    _since_s: float | None = field(default=None, init=False)
     _own: list[Draft] = field(default_factory=list[Draft])
 
     def __post_init__(self) -> None:
@@ -77,13 +78,18 @@ class Returner:
     def go(self, ward: WardState, cause: Cause, *, is_fresh: bool) -> RollbackReport:
         """Begin, go on with or complete the return of a ward; `is_fresh`: as in `roll_back`."""
         is_fresh = is_fresh or self._has_written
-        report = roll_back(self.hands, self.known(ward), cause, is_fresh=is_fresh)
+        if self._since_s is None:
+            self._since_s = self.hands.clock.monotonic()
+        report = roll_back(
+            self.hands, self.known(ward), cause, is_fresh=is_fresh, since_s=self._since_s
+        )
         self._has_written = self._has_written or report.epoch is not None
         return report
 
     def forget(self) -> None:
         """The ledger shows what we did, or there was nothing."""
         self._own.clear()
+        self._since_s = None
 
 
 @dataclass(slots=True)

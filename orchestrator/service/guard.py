@@ -3,7 +3,8 @@
 Needs the routes and the leases and nothing else: no plan, no ledger, no Prefect. What a
 ward wants done, and how ready legacy was last, the sentinel leaves on the ward's lease.
 Invariant: a lease that is renewed is never acted upon, for it must first be taken by
-compare-and-set. Two guards do no harm. Source: design rule 7 and section 8.
+compare-and-set. Two guards do no harm. Time in which the guard itself could not look says
+little about others. Source: design rule 7 and section 8.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ from orchestrator.service.rollback import Hands, RollbackReport, roll_back
 from wards.model import WardId
 
 log = structlog.get_logger()
+LOOKS_NEEDED = 4  # in a lease that passes without a sign of life
 
 
 @dataclass(slots=True)
@@ -47,23 +49,40 @@ class Guard:
     executor: Executor
     hands_for: Callable[[Route], Hands]
     lease_s: float
+    _looked_at_s: float | None = None
     _unleased_since_s: dict[WardId, float] = field(default_factory=dict[WardId, float])
     _paged: set[WardId] = field(default_factory=set[WardId])
     _returns: dict[WardId, Future[RollbackReport]] = field(
         default_factory=dict[WardId, Future[RollbackReport]]
     )
+    _returning_since_s: dict[WardId, float] = field(default_factory=dict[WardId, float])
 
     def step(self) -> None:
         """Look at routes and leases once; begin what must be done; show our own sign of life."""
         try:
             routes = self.routes.all()
-            self.book.see(self.leases.all())
+            leases = self.leases.all()
         except Unavailable as error:
             log.warning("guard.missed", problem=str(error))
             return
+        self._excuse_what_was_not_seen()
+        self.book.see(leases)
         for observed in routes:
             self._each(lambda one=observed: self._look_at(one), observed.route.ward)
         self._each(lambda: self.keeper.hold(GUARD, {}), None)
+
+    def _excuse_what_was_not_seen(self) -> None:
+        """Between two looks no more than a part of a lease counts, however long we were stopped or
+        the API did not answer: whoever lives must be given a moment to show it again."""
+        now_s, before_s = self.clock.monotonic(), self._looked_at_s
+        self._looked_at_s = now_s
+        if before_s is None:
+            return
+        unseen_s = now_s - before_s - self.lease_s / LOOKS_NEEDED
+        if unseen_s > 0:
+            self.book.excuse(unseen_s)
+            for ward in self._unleased_since_s:
+                self._unleased_since_s[ward] += unseen_s
 
     def _each(self, look: Callable[[], object], ward: WardId | None) -> None:
         """What goes wrong with one ward's lease is no reason to leave the others unguarded."""
@@ -76,6 +95,7 @@ class Guard:
         ward = observed.route.ward
         if not is_exposed(observed.route):
             self._unleased_since_s.pop(ward, None)
+            self._returning_since_s.pop(ward, None)
             self._paged.discard(ward)
             return
         if not self._has_lapsed(ward):
@@ -115,7 +135,8 @@ class Guard:
         hands = self.hands_for(route)
         state = WardState(ward=route.ward, epoch=route.epoch)
         log.error("guard.restoring", ward=route.ward, slices=exposed_slices(route))
-        self._returns[route.ward] = self.executor.submit(_said_aloud, hands, state, cause)
+        since_s = self._returning_since_s.setdefault(route.ward, self.clock.monotonic())
+        self._returns[route.ward] = self.executor.submit(_said_aloud, hands, state, cause, since_s)
 
     def _page(self, route: Route) -> None:
         if route.ward in self._paged:
@@ -132,10 +153,10 @@ class Guard:
         )
 
 
-def _said_aloud(hands: Hands, state: WardState, cause: Cause) -> RollbackReport:
+def _said_aloud(hands: Hands, state: WardState, cause: Cause, since_s: float) -> RollbackReport:
     """The outermost frame of a return on its own thread."""
     try:
-        return roll_back(hands, state, cause)
+        return roll_back(hands, state, cause, since_s=since_s)
     except Exception:
         log.exception("rollback.stumbled", ward=state.ward)
         raise

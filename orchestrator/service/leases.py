@@ -6,7 +6,7 @@ Source: design rule 7; peers' wall-clock leases as the warning.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.core.gates.rules import Life
 from orchestrator.core.verdict import Level
@@ -76,6 +76,13 @@ class LeaseBook:
         if sighting is None or self.is_lapsed(name):
             return False
         return True if sighting.changes > 0 else None
+
+    def excuse(self, seconds: float) -> None:
+        """Let so many seconds count for no lease: nobody could have been seen to renew in them."""
+        self._sightings = {
+            name: replace(one, changed_at_s=one.changed_at_s + seconds)
+            for name, one in self._sightings.items()
+        }
 
     def forget(self, name: str) -> None:
         """Start timing a lease anew (after we ourselves were not looking)."""

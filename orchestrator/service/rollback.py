@@ -77,7 +77,12 @@ class Hands:
 
 
 def roll_back(
-    hands: Hands, state: WardState, cause: Cause, *, is_fresh: bool = False
+    hands: Hands,
+    state: WardState,
+    cause: Cause,
+    *,
+    is_fresh: bool = False,
+    since_s: float | None = None,
 ) -> RollbackReport:
     """Return a ward to legacy as far as it can be done now.
 
@@ -86,9 +91,11 @@ def roll_back(
         is_fresh: the state is the record's present end, or the caller's own watching. Without
             that, nobody's word that the ward is home already is taken: a promotion may be on
             its way that this state does not know, so the route is written under a new epoch.
+        since_s: monotonic second of the first word, when an earlier call did not come to an end:
+            how long the ward waited is counted from there.
     Raises: nothing that a caller could handle better than by calling again.
     """
-    began = hands.clock.monotonic()
+    began = hands.clock.monotonic() if since_s is None else since_s
     try:
         if state.phase is Phase.ROLLED_BACK:
             repeated = _repeat(hands, state, cause, began, is_fresh=is_fresh)
@@ -99,7 +106,8 @@ def roll_back(
         before = _written_before(hands, state) if is_fresh else None
         written = before or _restore(hands, state, cause, began, is_fresh=is_fresh)
     except (Unavailable, Conflict, Refused, Indeterminate) as error:
-        log.error("rollback.delayed", ward=state.ward, problem=str(error))
+        waited_s = round(hands.clock.monotonic() - began, 3)
+        log.error("rollback.delayed", ward=state.ward, problem=str(error), waited_s=waited_s)
         return RollbackReport(outcome=Outcome.NOT_WRITTEN, detail=str(error))
     return complete(hands, state.ward, written.route, began=began)
 

@@ -6,9 +6,8 @@ dropped, and the next tick counts the time as blindness where it sees nothing.
 Source: design sections 4 and 8; rules 1, 2 and 5.
 """
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -37,7 +36,7 @@ from orchestrator.core.judging import Memories, changes, judge_ward
 from orchestrator.core.plan import Plan, Signal
 from orchestrator.core.reading import Reading
 from orchestrator.core.route import ObservedRoute
-from orchestrator.core.state import Phase, ProgrammeState
+from orchestrator.core.state import ProgrammeState
 from orchestrator.core.verdict import Level, Memory, Verdict
 from orchestrator.core.view import (
     WardView,
@@ -50,7 +49,8 @@ from orchestrator.core.view import (
 )
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Notifier, Page, Readings
-from orchestrator.service.rollback import Hands, RollbackReport, roll_back
+from orchestrator.service.returns import Returns, Running
+from orchestrator.service.rollback import Hands
 from wards.model import WardId
 from wards.shifts import incoming
 
@@ -130,10 +130,16 @@ class Watch:
     executor: Executor
     _wards: dict[WardId, Recollection] = field(default_factory=dict[WardId, Recollection])
     _routes: dict[WardId, ObservedRoute] = field(default_factory=dict[WardId, ObservedRoute])
-    _returns: dict[WardId, Future[RollbackReport]] = field(
-        default_factory=dict[WardId, Future[RollbackReport]]
-    )
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _returns: Returns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._returns = Returns(
+            hands=self.hands,
+            notifier=self.notifier,
+            executor=self.executor,
+            state_of=lambda ward: self.record.state().ward(ward),
+            procedure_of=lambda ward: self.plan.ward(ward).downtime_procedure,
+        )
 
     def take_over(self, unwatched_since: datetime | None) -> None:
         """Become the active sentinel: remember nothing, and say since when nobody looked."""
@@ -160,7 +166,7 @@ class Watch:
         self.hands.scribe.flush()
         return self._report(results, began_s, read_s, routes_read=routes_read)
 
-    def attend(self, ward: WardId) -> Future[RollbackReport] | None:
+    def attend(self, ward: WardId) -> Running | None:
         """Judge one ward's alarms now, without waiting for a tick, and begin the return that they
         ask for; its future, or None when nothing returns. What needs more than that (a sick
         legacy, pages) the next tick does. From any thread; needs no readings and no route.
@@ -171,7 +177,7 @@ class Watch:
         result = self._decided(state, item, () if recall is None else recall.verdicts)
         if not isinstance(result.decision, Rollback):
             return None
-        return self._return(item, result.decision.cause)
+        return self._returns.begin(item, result.decision.cause)
 
     def legacy_of(self, ward: WardId) -> Level:
         """How ready legacy was for the ward at the last tick; BLIND when nobody looked."""
@@ -195,6 +201,7 @@ class Watch:
     def _forget_unwatched(self, views: tuple[WardView, ...]) -> None:
         for ward in self._wards.keys() - {item.ward for item in views}:
             del self._wards[ward]
+            self._returns.ended(ward)
 
     def _read_routes(self) -> bool:
         try:
@@ -257,28 +264,15 @@ class Watch:
     def _act(self, result: WardTick) -> None:
         match result.decision:
             case Rollback(cause=cause):
-                self._return(result.view, cause)
+                self._returns.begin(result.view, cause)
             case Hold(cause=cause) if cause is not None:
                 self._block(result, cause)
             case _:
                 cause = foreign_return(result.view) or self._stray(result.view)
-                if cause is not None:
-                    self._return(result.view, cause)
-
-    def _return(self, item: WardView, cause: Cause) -> Future[RollbackReport] | None:
-        """Begin (or go on with) a return, at most one at a time for a ward; the one that runs."""
-        with self._lock:
-            running = self._returns.get(item.ward)
-            if running is not None and not running.done():
-                return running
-            state = self.record.state().ward(item.ward)
-            if state.phase is Phase.ROLLED_BACK and item.state.phase is not Phase.ROLLED_BACK:
-                return None  # it came home while this tick was reading; the next one sees it
-            begun = self.executor.submit(
-                _guarded(item.ward, lambda: roll_back(self.hands, state, cause, is_fresh=True))
-            )
-            self._returns[item.ward] = begun
-            return begun
+                if cause is None:
+                    self._returns.ended(result.view.ward)
+                else:
+                    self._returns.begin(result.view, cause)
 
     def _stray(self, item: WardView) -> Cause | None:
         """Exposure that nobody wrote ahead, once the ledger was read after it was first seen."""
@@ -341,20 +335,6 @@ def _by_ward(readings: Readings) -> Mapping[WardId, Mapping[SignalName, Reading]
     for (ward, signal), reading in readings.items():
         by_ward.setdefault(ward, {})[signal] = reading
     return by_ward
-
-
-def _guarded(ward: WardId, job: Callable[[], RollbackReport]) -> Callable[[], RollbackReport]:
-    """The outermost frame of a return on its own thread: a fault of ours is said aloud, and the
-    next tick, which finds the ward not home, begins again."""
-
-    def run() -> RollbackReport:
-        try:
-            return job()
-        except Exception:
-            log.exception("rollback.stumbled", ward=ward)
-            raise
-
-    return run
 
 
 def _blocked_page(ward: WardId, cause: Cause, procedure: str) -> Page:
