@@ -5,7 +5,7 @@ else is 503. Only for looking: nothing here changes anything. Source: design sec
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from orchestrator.adapters.metrics import CONTENT_TYPE
 
@@ -44,8 +44,8 @@ class Pages:
     ledger_age_s: Callable[[], float | None]
 
 
-def app(pages: Pages) -> Starlette:
-    """/healthz, /metrics, /board and /board/WARD."""
+def app(pages: Pages, more: Sequence[BaseRoute] = ()) -> Starlette:
+    """/healthz, /metrics, /board and /board/WARD, and the routes of the pages beside this one."""
 
     def healthz(_request: Request) -> Response:
         now = pages.health()
@@ -69,6 +69,7 @@ def app(pages: Pages) -> Starlette:
             Route("/metrics", metrics),
             Route("/board", board),
             Route("/board/{ward}", ward),
+            *more,
         ]
     )
 
