@@ -97,6 +97,7 @@ def where_to_look(prefect_ui: str, sentinel_port: int, home: Path) -> str:
     """What a person who has just started everything wants to know."""
     return f"""
 Everything runs. Where to look:
+  ward board     http://127.0.0.1:{sentinel_port}/ (?lang=en for English)
   Prefect        {prefect_ui}
   sentinel       http://127.0.0.1:{sentinel_port}/healthz and /metrics
   logs           {home}/logs/*.log

@@ -24,6 +24,8 @@ from orchestrator.errors import ConfigError
 from orchestrator.ports import Clock
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from orchestrator.bootstrap import Installation
     from orchestrator.cli.standing import Standing
     from orchestrator.service.follow import Follower
@@ -44,13 +46,12 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     Args:
         home: Home folder with site.env (or WARDSHIFT_HOME).
         plan: Programme file, instead of the site's.
-        port: Where /healthz and /metrics listen; else the site's; 0 chooses a free one.
+        port: Where the ward board, /healthz and /metrics listen; else the site's; 0: a free one.
     """
     from orchestrator.adapters.metrics import SentinelMetrics
     from orchestrator.bootstrap import code_version, install
-    from orchestrator.cli.board import board
     from orchestrator.web.gauges import PageGauges
-    from orchestrator.web.pages import Pages, app, serve
+    from orchestrator.web.pages import serve
 
     logs.configure("sentinel")
     check_port("--port", port)
@@ -59,14 +60,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     one, follower = installation.sentinel(PageGauges(metrics))
     one.watch.hands.scribe.listen(metrics.noted)
     address = _port(port or installation.site.sentinel_port)
-    pages = Pages(
-        health=lambda: health(one, follower),
-        metrics=metrics.page,
-        board=lambda: board(seen(installation, follower), seen_by=f"sentinel {os.getpid()}"),
-        ward=lambda ward: _ward_page(installation, one, follower, ward),
-        ledger_age_s=follower.age_s,
-    )
-    serve(app(pages), address)
+    serve(web_app(installation, one, follower, metrics.page), address)
 
     def turn() -> None:
         one.step()
@@ -100,6 +94,32 @@ def guard(*, home: Path | None = None, lease_s: float = 5.0) -> int:
     with announced(site.home, "guard", None):
         keep_on(one.step, every_s=every_s, clock=clock_from(site.clock_file))
     return 0
+
+
+def web_app(
+    installation: "Installation",
+    one: "Sentinel",
+    follower: "Follower",
+    metrics: Callable[[], bytes],
+) -> "Starlette":
+    """Everything that this sentinel shows over HTTP."""
+    from orchestrator.cli.board import board
+    from orchestrator.cli.sight import Seer
+    from orchestrator.web.board import board_routes
+    from orchestrator.web.pages import Pages, app
+
+    seer = Seer(installation=installation, sentinel=one, follower=follower)
+    pages = Pages(
+        health=lambda: health(one, follower),
+        metrics=metrics,
+        board=lambda: board(seen(installation, follower), seen_by=f"sentinel {os.getpid()}"),
+        ward=lambda ward: _ward_page(installation, one, follower, ward),
+        ledger_age_s=follower.age_s,
+    )
+    return app(
+        pages,
+        board_routes(lambda: seer.board(seen(installation, follower)), installation.clock),
+    )
 
 
 def health(one: "Sentinel", follower: "Follower") -> "Health":

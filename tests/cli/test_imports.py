@@ -18,6 +18,7 @@ LAZY = (
     "orchestrator.cli.schema",
     "orchestrator.ledger",
     "orchestrator.reports.timeline",
+    "orchestrator.web.board",
     "orchestrator.web.pages",
 )
 

@@ -1,0 +1,227 @@
+"""The board in English, on request."""
+
+from orchestrator.core.ids import Side
+from orchestrator.core.threshold import Direction
+from orchestrator.core.verdict import Level
+from orchestrator.reports.board import Head, Sign, Watcher
+from orchestrator.reports.board_words import HeadWords, Labels, Lang, Words
+from orchestrator.reports.words import CODES, TRIGGERS
+
+LABELS = Labels(
+    board="Ward board",
+    old="Old system",
+    new="New system",
+    beds="beds",
+    staff="What to do on the ward",
+    on_call="Operations on call",
+    stage="Stage",
+    next_stage="Next stage",
+    judgement="Verdict",
+    not_judged="Not judged now",
+    more_signals="and {n} more signals",
+    all_within="all {n} signals within their limits; nearest its limit:",
+    limit="limit",
+    blind_for="without sight for {n} s, patience {patience} s",
+    lease="Sign of life from the watch",
+    no_lease="none was seen",
+    soak="Whole clean shifts",
+    returned="Last return",
+    returned_at="began",
+    written_at="switched",
+    proven_at="proven",
+    not_proven="NOT PROVEN YET",
+    still_open="{n} connections are still open in the new system",
+    open_unknown="connections in the new system could not be counted",
+    cleared="nobody is left in the new system",
+    held="On hold",
+    downtime="Downtime procedure",
+    contacts="Contact",
+    gates="Waits for",
+    gates_open="Nothing stands in the way of the next stage",
+    frozen="FROZEN: NOTHING MOVES FORWARD",
+    frozen_who="{ward} went back to the old system ({reason})",
+    thaw="Ends when the cause is found and {roles} agree",
+    not_started="The programme is not started",
+    standby="Shown by a standby; another sentinel watches",
+    seen_by="Shown by",
+    events="events in the ledger",
+    mirrored="gets copies",
+    stale="OLD PICTURE. DO NOT TRUST IT.",
+    stale_why="The board has heard nothing new from the watch.",
+    stale_do="Call operations before you act on anything that stands here.",
+    starting="Loading …",
+    updated="Updated {n} s ago",
+    other_language="På svenska",
+    every_slice="everything",
+    no_slice="nothing",
+    nothing_recorded="everything in the old system",
+    two_of="two of: {roles}",
+    one_of="one more of: {roles}",
+    alarms="{n} wards need action",
+    calm="No ward needs action",
+    seconds="s",
+)
+
+HEADS = {
+    Head.BLOCKED: HeadWords(
+        title="NO WAY BACK",
+        staff="Use the downtime procedure now: {downtime} The new system is not safe, and the old "
+        "system does not answer. Write in neither of them.",
+        on_call="Nothing was switched. Get the old system up. To switch all the same: "
+        "wardshift rollback {ward} --legacy-is-sick --reason '...'",
+    ),
+    Head.RETURNING: HeadWords(
+        title="GOING BACK",
+        staff="Stop writing in the new system. The ward goes back to the old system by itself. "
+        "Use the downtime procedure until it says BACK here: {downtime}",
+        on_call="Waits for proof through the gateway. {waiting} Probing goes on by itself.",
+    ),
+    Head.UNWATCHED: HeadWords(
+        title="NOBODY WATCHES",
+        staff="Do not write in the new system. Nobody sees now whether it works. Have the downtime "
+        "procedure at hand: {downtime} Call operations.",
+        on_call="Start the watch: wardshift sentinel. If that fails: wardshift rollback {ward}",
+    ),
+    Head.BREACH: HeadWords(
+        title="LIMIT CROSSED",
+        staff="Stop writing in the new system. The ward is about to go back to the old system by "
+        "itself. Have the downtime procedure at hand: {downtime}",
+        on_call="{signal}. If nothing happens within half a minute: wardshift rollback {ward}",
+    ),
+    Head.STRAY: HeadWords(
+        title="SWITCHED, NOT DECIDED",
+        staff="Do not write in the new system. This was switched without a decision: {new_slices}. "
+        "It is taken back by itself. Call operations.",
+        on_call="By the ledger: {expected}. Who wrote the route? wardshift show {ward}",
+    ),
+    Head.NO_WAY_BACK: HeadWords(
+        title="OLD SYSTEM DOWN",
+        staff="Go on as now, the new system works. But we cannot go back, for the old system does "
+        "not answer. Have the downtime procedure at hand: {downtime}",
+        on_call="{signal}. Get the old system up before anything else happens.",
+    ),
+    Head.SIDE_UNKNOWN: HeadWords(
+        title="WE DO NOT KNOW WHICH SIDE",
+        staff="The board cannot see which system is connected. The last we know: {expected}. "
+        "Go on like that. If your screen shows something else, call operations.",
+        on_call="The gateway's routes cannot be read. Get its control side up; a return waits "
+        "for it.",
+    ),
+    Head.NO_ROUTE: HeadWords(
+        title="NO ROUTE",
+        staff="The board cannot see which system is connected. The last we know: {expected}. "
+        "Go on like that. If your screen shows something else, call operations.",
+        on_call="The gateway has no route for {ward}. Put it back.",
+    ),
+    Head.BLIND: HeadWords(
+        title="WE CANNOT SEE",
+        staff="We cannot see now whether the new system works. Read again what you write. If it "
+        "lasts, the ward goes back to the old system by itself.",
+        on_call="{signal}. See why the source does not answer.",
+    ),
+    Head.LEGACY_SICK: HeadWords(
+        title="OLD SYSTEM DOES NOT ANSWER",
+        staff="Work in the old system. If it does not answer you either, use the downtime "
+        "procedure: {downtime}",
+        on_call="{signal}. Get the old system up; nothing moves forward meanwhile.",
+    ),
+    Head.MOVING: HeadWords(
+        title="BEING SWITCHED",
+        staff="Wait before you write. The ward now moves on to: {stage}.",
+        on_call="Waits for proof through the gateway. Without it, the step is given up by itself.",
+    ),
+    Head.WARN: HeadWords(
+        title="NEAR THE LIMIT",
+        staff="Go on working as now. Be attentive, and say at once when something is wrong.",
+        on_call="{signal}.",
+    ),
+    Head.EXPOSED: HeadWords(
+        title="IN THE NEW SYSTEM",
+        staff="Work in the new system: {new_slices}. Work in the old system: {old_slices}. "
+        "Say at once when something is wrong.",
+        on_call="Nothing to do.",
+    ),
+    Head.ACCEPTED: HeadWords(
+        title="ACCEPTED",
+        staff="Work in the new system: {new_slices}. It is still watched. "
+        "Say at once when something is wrong.",
+        on_call="Nothing to do.",
+    ),
+    Head.RETURNED: HeadWords(
+        title="BACK",
+        staff="Work in the old system. Log out of the new system on every computer.",
+        on_call="Find the cause. To begin again takes {roles}: wardshift resume {ward}",
+    ),
+    Head.NOT_CLEAR: HeadWords(
+        title="OLD SYSTEM",
+        staff="Work in the old system as usual.",
+        on_call="{signal}. Nothing moves forward until that is clear.",
+    ),
+    Head.SHADOW: HeadWords(
+        title="SHADOW",
+        staff="Work in the old system as usual. The new system only gets copies.",
+        on_call="Nothing to do.",
+    ),
+    Head.READY: HeadWords(
+        title="OLD SYSTEM",
+        staff="Work in the old system as usual.",
+        on_call="Nothing to do.",
+    ),
+    Head.WAITING: HeadWords(
+        title="OLD SYSTEM",
+        staff="Work in the old system as usual.",
+        on_call="The ward's turn has not come yet.",
+    ),
+}
+
+EN = Words(
+    lang=Lang.EN,
+    decimal=".",
+    labels=LABELS,
+    heads=HEADS,
+    levels={level: level.name for level in Level},
+    codes=CODES,
+    sides={Side.LEGACY: "OLD", Side.CANDIDATE: "NEW", None: "UNKNOWN"},
+    directions={Direction.AT_MOST: "at most", Direction.AT_LEAST: "at least", None: "at most"},
+    watchers={
+        Watcher.SENTINEL: "Sentinel",
+        Watcher.GUARD: "Guard",
+        Watcher.FENCE: "Fence",
+        Watcher.ROUTES: "Gateway",
+        Watcher.LEDGER: "Ledger",
+    },
+    signs={
+        (Watcher.SENTINEL, Sign.GOOD): "lives",
+        (Watcher.SENTINEL, Sign.BAD): "DOES NOT LIVE",
+        (Watcher.SENTINEL, Sign.UNKNOWN): "not seen yet",
+        (Watcher.GUARD, Sign.GOOD): "lives",
+        (Watcher.GUARD, Sign.BAD): "MISSING",
+        (Watcher.GUARD, Sign.UNKNOWN): "not seen yet",
+        (Watcher.FENCE, Sign.GOOD): "stands",
+        (Watcher.FENCE, Sign.BAD): "OPEN",
+        (Watcher.FENCE, Sign.UNKNOWN): "not tried",
+        (Watcher.ROUTES, Sign.GOOD): "answers",
+        (Watcher.ROUTES, Sign.BAD): "DOES NOT ANSWER",
+        (Watcher.ROUTES, Sign.UNKNOWN): "not seen yet",
+        (Watcher.LEDGER, Sign.GOOD): "is read",
+        (Watcher.LEDGER, Sign.BAD): "CANNOT BE READ, shown is what is known here",
+        (Watcher.LEDGER, Sign.UNKNOWN): "not seen yet",
+    },
+    triggers=TRIGGERS,
+    gates={
+        "not_frozen": "the freeze after a return to end",
+        "plan_unchanged": "the approved plan to be in force",
+        "ward_in_turn": "the ward's turn",
+        "not_held": "the hold to be lifted",
+        "legacy_ready": "the old system to be ready",
+        "sentinel_alive": "a living sentinel",
+        "guard_alive": "a living guard",
+        "fence_proven": "a proven fence",
+        "signals_clear": "clear signals",
+        "baselines_known": "measured baselines",
+        "soaked": "enough whole shifts",
+        "in_window": "a time that is allowed",
+        "approved": "approval",
+    },
+    roles={},
+)

@@ -1,0 +1,257 @@
+"""The board in Swedish: what staff on the wards read and read aloud."""
+
+from orchestrator.core.event import Trigger
+from orchestrator.core.ids import Side
+from orchestrator.core.threshold import Direction
+from orchestrator.core.verdict import Code, Level
+from orchestrator.reports.board import Head, Sign, Watcher
+from orchestrator.reports.board_words import HeadWords, Labels, Lang, Words
+
+LABELS = Labels(
+    board="Avdelningstavla",
+    old="Gamla systemet",
+    new="Nya systemet",
+    beds="vårdplatser",
+    staff="Gör så här på avdelningen",
+    on_call="Driftjouren",
+    stage="Steg",
+    next_stage="Nästa steg",
+    judgement="Bedömning",
+    not_judged="Bedöms inte just nu",
+    more_signals="och {n} signaler till",
+    all_within="alla {n} signaler inom sina gränser; närmast gränsen:",
+    limit="gräns",
+    blind_for="utan sikt i {n} s, tålamod {patience} s",
+    lease="Livstecken från övervakningen",
+    no_lease="inget har setts",
+    soak="Hela arbetspass utan anmärkning",
+    returned="Senaste återgång",
+    returned_at="började",
+    written_at="omkopplad",
+    proven_at="bevisad",
+    not_proven="INTE BEVISAD ÄN",
+    still_open="{n} anslutningar är fortfarande öppna i nya systemet",
+    open_unknown="anslutningar i nya systemet kunde inte räknas",
+    cleared="ingen är kvar i nya systemet",
+    held="Pausad",
+    downtime="Reservrutin",
+    contacts="Kontakt",
+    gates="Väntar på",
+    gates_open="Inget hindrar nästa steg",
+    frozen="STOPP FÖR ALLA STEG FRAMÅT",
+    frozen_who="{ward} gick tillbaka till gamla systemet ({reason})",
+    thaw="Upphävs när orsaken är funnen och {roles} är överens",
+    not_started="Införandet är inte startat",
+    standby="Den här tavlan visas av reserven; en annan sentinel övervakar",
+    seen_by="Visas av",
+    events="händelser i loggboken",
+    mirrored="får kopior",
+    stale="GAMMAL BILD. LITA INTE PÅ DEN.",
+    stale_why="Tavlan har inte fått något nytt från övervakningen.",
+    stale_do="Ring driftjouren innan du gör något utifrån det som står här.",
+    starting="Hämtar …",
+    updated="Uppdaterad för {n} s sedan",
+    other_language="In English",
+    every_slice="allt",
+    no_slice="inget",
+    nothing_recorded="allt i gamla systemet",
+    two_of="två av: {roles}",
+    one_of="en till av: {roles}",
+    alarms="{n} avdelningar kräver åtgärd",
+    calm="Ingen avdelning kräver åtgärd",
+    seconds="s",
+)
+
+HEADS = {
+    Head.BLOCKED: HeadWords(
+        title="INGEN VÄG TILLBAKA",
+        staff="Använd reservrutinen nu: {downtime} Nya systemet är inte säkert, och gamla systemet "
+        "svarar inte. Skriv inte i något av dem.",
+        on_call="Inget är omkopplat. Få igång gamla systemet. För att koppla om ändå: "
+        "wardshift rollback {ward} --legacy-is-sick --reason '...'",
+    ),
+    Head.RETURNING: HeadWords(
+        title="PÅ VÄG TILLBAKA",
+        staff="Sluta skriva i nya systemet. Avdelningen går tillbaka till gamla systemet av sig "
+        "själv. Använd reservrutinen tills här står TILLBAKA: {downtime}",
+        on_call="Väntar på bevis genom växeln. {waiting} Proven fortsätter av sig själva.",
+    ),
+    Head.UNWATCHED: HeadWords(
+        title="INGEN ÖVERVAKAR",
+        staff="Skriv inte i nya systemet. Ingen ser just nu om det fungerar. Ha reservrutinen "
+        "framme: {downtime} Ring driftjouren.",
+        on_call="Starta övervakningen: wardshift sentinel. Går det inte: wardshift rollback {ward}",
+    ),
+    Head.BREACH: HeadWords(
+        title="GRÄNS PASSERAD",
+        staff="Sluta skriva i nya systemet. Avdelningen går strax tillbaka till gamla systemet av "
+        "sig själv. Ha reservrutinen framme: {downtime}",
+        on_call="{signal}. Händer inget inom en halv minut: wardshift rollback {ward}",
+    ),
+    Head.STRAY: HeadWords(
+        title="OMKOPPLAD UTAN BESLUT",
+        staff="Skriv inte i nya systemet. Det här är omkopplat utan beslut: {new_slices}. "
+        "Det tas tillbaka av sig självt. Ring driftjouren.",
+        on_call="Enligt loggboken: {expected}. Vem skrev rutten? wardshift show {ward}",
+    ),
+    Head.NO_WAY_BACK: HeadWords(
+        title="GAMLA SYSTEMET NERE",
+        staff="Fortsätt som nu, nya systemet fungerar. Men vi kan inte gå tillbaka, för gamla "
+        "systemet svarar inte. Ha reservrutinen framme: {downtime}",
+        on_call="{signal}. Få igång gamla systemet innan något annat händer.",
+    ),
+    Head.SIDE_UNKNOWN: HeadWords(
+        title="VI VET INTE VILKEN SIDA",
+        staff="Tavlan kan inte se vilket system som är inkopplat. Det senaste vi vet: {expected}. "
+        "Fortsätt så. Stämmer det inte med er skärm, ring driftjouren.",
+        on_call="Växelns rutter går inte att läsa. Få igång växelns styrning; en återgång väntar "
+        "på den.",
+    ),
+    Head.NO_ROUTE: HeadWords(
+        title="INGEN RUTT",
+        staff="Tavlan kan inte se vilket system som är inkopplat. Det senaste vi vet: {expected}. "
+        "Fortsätt så. Stämmer det inte med er skärm, ring driftjouren.",
+        on_call="Växeln har ingen rutt för {ward}. Lägg tillbaka den.",
+    ),
+    Head.BLIND: HeadWords(
+        title="VI SER INTE",
+        staff="Vi ser inte just nu om nya systemet fungerar. Läs om det ni skriver. Varar det, går "
+        "avdelningen tillbaka till gamla systemet av sig själv.",
+        on_call="{signal}. Se efter varför källan inte svarar.",
+    ),
+    Head.LEGACY_SICK: HeadWords(
+        title="GAMLA SYSTEMET SVARAR INTE",
+        staff="Arbeta i gamla systemet. Svarar det inte hos er heller, använd reservrutinen: "
+        "{downtime}",
+        on_call="{signal}. Få igång gamla systemet; inget går framåt så länge.",
+    ),
+    Head.MOVING: HeadWords(
+        title="KOPPLAS OM NU",
+        staff="Vänta med att skriva. Avdelningen går nu vidare till: {stage}.",
+        on_call="Väntar på bevis genom växeln. Uteblir det, ges steget upp av sig självt.",
+    ),
+    Head.WARN: HeadWords(
+        title="NÄRA GRÄNSEN",
+        staff="Fortsätt arbeta som nu. Var uppmärksamma, och säg till direkt om något är fel.",
+        on_call="{signal}.",
+    ),
+    Head.EXPOSED: HeadWords(
+        title="I NYA SYSTEMET",
+        staff="Arbeta i nya systemet: {new_slices}. Arbeta i gamla systemet: {old_slices}. "
+        "Säg till direkt om något är fel.",
+        on_call="Inget att göra.",
+    ),
+    Head.ACCEPTED: HeadWords(
+        title="GODKÄND",
+        staff="Arbeta i nya systemet: {new_slices}. Det övervakas fortfarande. "
+        "Säg till direkt om något är fel.",
+        on_call="Inget att göra.",
+    ),
+    Head.RETURNED: HeadWords(
+        title="TILLBAKA",
+        staff="Arbeta i gamla systemet. Logga ut ur nya systemet på alla datorer.",
+        on_call="Hitta orsaken. För att börja om behövs {roles}: wardshift resume {ward}",
+    ),
+    Head.NOT_CLEAR: HeadWords(
+        title="GAMLA SYSTEMET",
+        staff="Arbeta i gamla systemet som vanligt.",
+        on_call="{signal}. Inget går framåt förrän det är klart.",
+    ),
+    Head.SHADOW: HeadWords(
+        title="SKUGGDRIFT",
+        staff="Arbeta i gamla systemet som vanligt. Nya systemet får bara kopior.",
+        on_call="Inget att göra.",
+    ),
+    Head.READY: HeadWords(
+        title="GAMLA SYSTEMET",
+        staff="Arbeta i gamla systemet som vanligt.",
+        on_call="Inget att göra.",
+    ),
+    Head.WAITING: HeadWords(
+        title="GAMLA SYSTEMET",
+        staff="Arbeta i gamla systemet som vanligt.",
+        on_call="Avdelningen står inte på tur än.",
+    ),
+}
+
+SV = Words(
+    lang=Lang.SV,
+    decimal=",",
+    labels=LABELS,
+    heads=HEADS,
+    levels={
+        Level.PASS: "GODKÄNT",
+        Level.WARN: "VARNING",
+        Level.BLIND: "BLINDT",
+        Level.BREACH: "ÖVER GRÄNSEN",
+    },
+    codes={
+        Code.WITHIN: "inom gränsen",
+        Code.NEAR_LIMIT: "nära gränsen",
+        Code.BEYOND_LIMIT: "utanför gränsen",
+        Code.BEYOND_ONCE: "utanför gränsen, men inte tillräckligt många gånger än",
+        Code.OCCURRED: "det har hänt, och får aldrig hända",
+        Code.STALE: "det senaste mätvärdet är för gammalt",
+        Code.TOO_FEW: "för få mätvärden",
+        Code.NO_BASELINE: "inget att jämföra med än",
+        Code.NO_DATA: "inga mätvärden",
+        Code.SOURCE_DOWN: "källan svarar inte",
+    },
+    sides={Side.LEGACY: "GAMLA", Side.CANDIDATE: "NYA", None: "OKÄNT"},
+    directions={
+        Direction.AT_MOST: "högst",
+        Direction.AT_LEAST: "minst",
+        None: "högst",
+    },
+    watchers={
+        Watcher.SENTINEL: "Övervakning",
+        Watcher.GUARD: "Väktare",
+        Watcher.FENCE: "Spärr",
+        Watcher.ROUTES: "Växel",
+        Watcher.LEDGER: "Loggbok",
+    },
+    signs={
+        (Watcher.SENTINEL, Sign.GOOD): "lever",
+        (Watcher.SENTINEL, Sign.BAD): "LEVER INTE",
+        (Watcher.SENTINEL, Sign.UNKNOWN): "inte sedd än",
+        (Watcher.GUARD, Sign.GOOD): "lever",
+        (Watcher.GUARD, Sign.BAD): "SAKNAS",
+        (Watcher.GUARD, Sign.UNKNOWN): "inte sedd än",
+        (Watcher.FENCE, Sign.GOOD): "håller",
+        (Watcher.FENCE, Sign.BAD): "ÖPPEN",
+        (Watcher.FENCE, Sign.UNKNOWN): "inte prövad",
+        (Watcher.ROUTES, Sign.GOOD): "svarar",
+        (Watcher.ROUTES, Sign.BAD): "SVARAR INTE",
+        (Watcher.ROUTES, Sign.UNKNOWN): "inte sedd än",
+        (Watcher.LEDGER, Sign.GOOD): "läses",
+        (Watcher.LEDGER, Sign.BAD): "GÅR INTE ATT LÄSA, visar det som är känt här",
+        (Watcher.LEDGER, Sign.UNKNOWN): "inte sedd än",
+    },
+    triggers={
+        Trigger.BREACH: "en gräns passerades",
+        Trigger.BLIND: "en signal gick inte att läsa tillräckligt länge",
+        Trigger.LEASE: "ingen övervakade avdelningen längre",
+        Trigger.PERSON: "en person begärde det",
+        Trigger.STRAY: "något var omkopplat utan beslut",
+    },
+    gates={
+        "not_frozen": "stoppet efter en återgång hävs",
+        "plan_unchanged": "den godkända planen gäller",
+        "ward_in_turn": "avdelningen står på tur",
+        "not_held": "pausen hävs",
+        "legacy_ready": "gamla systemet är redo",
+        "sentinel_alive": "övervakningen lever",
+        "guard_alive": "väktaren lever",
+        "fence_proven": "spärren är prövad",
+        "signals_clear": "signalerna är klara",
+        "baselines_known": "jämförelsevärden är mätta",
+        "soaked": "tillräckligt många hela arbetspass",
+        "in_window": "tillåten tid",
+        "approved": "godkännande",
+    },
+    roles={
+        "clinical_safety_officer": "patientsäkerhetsansvarig",
+        "programme_lead": "programledare",
+        "ward_head": "avdelningschef",
+    },
+)
