@@ -54,8 +54,8 @@ class Head(StrEnum):
     LEGACY_SICK = "legacy_sick"  # on legacy, which does not answer
     MOVING = "moving"
     WARN = "warn"
-    EXPOSED = "exposed"
     ACCEPTED = "accepted"
+    EXPOSED = "exposed"
     RETURNED = "returned"
     NOT_CLEAR = "not_clear"  # not exposed; a signal keeps the gates shut
     SHADOW = "shadow"

@@ -1,0 +1,147 @@
+"""The board in words: every code has some in both languages, and they say what staff must do."""
+
+from dataclasses import fields, replace
+from string import Formatter
+
+import pytest
+
+from orchestrator.core.event import Trigger
+from orchestrator.core.gates.answer import Closed
+from orchestrator.core.gates.rules import RULES
+from orchestrator.core.ids import Side
+from orchestrator.core.state import Freeze, Phase
+from orchestrator.core.verdict import Code, Level
+from orchestrator.reports.board import Head, Sign, Watcher, board
+from orchestrator.reports.board_page import LANGUAGES, TONES, Page, Tone, number, page
+from orchestrator.reports.board_words import Lang, Words
+from tests.plans import FIRST, LEAD
+from tests.reports.sights import (
+    ALIVE,
+    NOW,
+    RETURN,
+    first,
+    judged,
+    route_at,
+    sight,
+    ward_at,
+)
+
+SV, EN = LANGUAGES[Lang.SV], LANGUAGES[Lang.EN]
+BOTH = pytest.mark.parametrize("words", [SV, EN], ids=["sv", "en"])
+HOME = ward_at(Phase.ROLLED_BACK, "notes", returned=replace(RETURN, proven_at=NOW, still_open=0))
+
+
+def printed(page: Page) -> str:
+    """Everything that a page shows, but for its table of words."""
+    shown = (getattr(page, item.name) for item in fields(page) if item.name != "words")
+    return " ".join(str(item) for item in shown)
+
+
+@BOTH
+def test_every_code_has_words(words: Words) -> None:
+    assert set(words.heads) == set(Head) == set(TONES)
+    assert set(words.levels) == set(Level)
+    assert set(words.codes) == set(Code)
+    assert set(words.sides) == {*Side, None}
+    assert set(words.signs) == {(one, sign) for one in Watcher for sign in Sign}
+    assert set(words.watchers) == set(Watcher)
+    assert set(words.triggers) == set(Trigger)
+    assert {rule.__name__ for rule in RULES} <= set(words.gates)
+    assert all(getattr(words.labels, item.name) for item in fields(words.labels))
+
+
+def test_both_languages_say_the_same_things() -> None:
+    def parts(text: str) -> set[str | None]:
+        return {name for _, name, _, _ in Formatter().parse(text)} - {None}
+
+    for head in Head:
+        sv, en = SV.heads[head], EN.heads[head]
+        assert parts(sv.staff) == parts(en.staff), head
+        assert parts(sv.on_call) == parts(en.on_call), head
+    for item in fields(SV.labels):
+        assert parts(getattr(SV.labels, item.name)) == parts(getattr(EN.labels, item.name)), item
+
+
+@BOTH
+def test_no_two_heads_that_ask_for_different_things_read_alike(words: Words) -> None:
+    loud = [words.heads[head].title for head, tone in TONES.items() if tone is not Tone.QUIET]
+    assert len({*loud}) == len(loud)
+
+
+def test_a_swedish_board_says_number_limit_and_unit_in_swedish() -> None:
+    card = page(board(sight(tick=judged(Level.WARN))), SV).cards[0]
+    assert card.signals == ("slow screens: 1,25 s (gräns högst 2 s), nära gränsen",)
+    assert card.level_text == "VARNING"
+    assert card.beds == "24 vårdplatser"
+
+
+def test_an_english_board_says_the_same() -> None:
+    card = page(board(sight(tick=judged(Level.WARN))), EN).cards[0]
+    assert card.signals == ("slow screens: 1.25 s (limit at most 2 s), near its limit",)
+
+
+@BOTH
+def test_the_downtime_procedure_is_part_of_what_to_do_when_it_is_needed(words: Words) -> None:
+    changed = {"life": replace(ALIVE, sentinel=False), "judged": None}
+    for what in (
+        sight(**changed),
+        sight(tick=judged(Level.BREACH)),
+        sight(tick=judged(legacy=Level.BREACH)),
+        sight(ward=ward_at(Phase.RETURNING, "notes", returned=RETURN)),
+    ):
+        card = page(board(what), words).cards[0]
+        assert first(what).downtime in card.staff
+
+
+@BOTH
+def test_unknown_sides_are_said_to_be_unknown(words: Words) -> None:
+    whole = page(board(sight(routes=None)), words)
+    assert {chip.text for card in whole.cards for chip in card.chips} == {words.sides[None]}
+    assert whole.asks
+
+
+def test_the_last_return_says_when_why_and_whether_it_is_proven() -> None:
+    home = sight(ward=HOME, route=route_at(None), judged={})
+    text = next(line.text for line in page(board(home), SV).cards[0].lines if "åter" in line.label)
+    assert "började 07:00:00, bevisad 07:00:00, ingen är kvar i nya systemet" in text
+    assert "en gräns passerades: slow screens, 3,2 s, gräns 2." in text
+    going = replace(HOME, phase=Phase.RETURNING, returned=RETURN)
+    assert "INTE BEVISAD ÄN" in printed(page(board(sight(ward=going)), SV))
+
+
+@pytest.mark.parametrize(
+    ("still_open", "said"),
+    [(0, "ingen är kvar"), (3, "3 anslutningar är fortfarande öppna"), (None, "inte räknas")],
+)
+def test_who_is_left_in_the_new_system_is_said(still_open: int | None, said: str) -> None:
+    ward = replace(HOME, returned=replace(HOME.returned, still_open=still_open))
+    assert said in printed(page(board(sight(ward=ward, route=route_at(None))), SV))
+
+
+def test_a_freeze_names_its_ward_its_cause_and_who_must_agree() -> None:
+    freeze = Freeze(ward=FIRST, reason="slow", since=NOW, agreed=frozenset({LEAD}))
+    state = replace(sight(ward=HOME).state, freeze=freeze)
+    banner = page(board(sight(state=state, route=route_at(None))), SV).banners[0]
+    assert banner.label == "STOPP FÖR ALLA STEG FRAMÅT"
+    assert "Ward ava-1 gick tillbaka" in banner.text
+    assert "slow screens, 3,2 s" in banner.text
+    assert "en till av: patientsäkerhetsansvarig" in banner.text
+
+
+def test_what_is_waited_for_is_named_and_a_gate_without_words_by_its_code() -> None:
+    names = ("approved", "a_new_gate", "in_window", "soaked", "not_held")
+    closed = tuple(Closed(gate=name, evidence="", todo="") for name in names)
+    card = page(board(sight(gates={FIRST: closed})), SV).cards[0]
+    assert card.on_call == "Väntar på: godkännande, a_new_gate, tillåten tid (+2)"
+
+
+def test_a_standby_says_that_another_one_watches() -> None:
+    assert "reserven" in printed(page(board(sight(is_active=False)), SV))
+    assert "reserven" not in printed(page(board(sight()), SV))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "?"), (0.0, "0"), (1234.5, "1234"), (0.12345, "0,123"), (12.0, "12")]
+)
+def test_numbers_are_short_and_never_exponents(value: float | None, text: str) -> None:
+    assert number(value, SV) == text
