@@ -53,12 +53,16 @@ LABELS = Labels(
     updated="Updated {n} s ago",
     other_language="På svenska",
     every_slice="everything",
+    in_new="{slices} in the new system",
     no_slice="nothing",
     nothing_recorded="everything in the old system",
-    two_of="two of: {roles}",
-    one_of="one more of: {roles}",
+    two_of="two of the roles {roles}",
+    one_of="one more of the roles {roles}",
+    alarm="One ward needs action",
     alarms="{n} wards need action",
     calm="No ward needs action",
+    standstill="Nothing moves after a return",
+    unsafe="The protection is not whole",
     seconds="s",
 )
 

@@ -66,6 +66,17 @@ TONES = {
     Head.READY: Tone.QUIET,
     Head.WAITING: Tone.QUIET,
 }
+
+
+class Mood(StrEnum):
+    """What the board as a whole says, the gravest first."""
+
+    ASKS = "asks"  # a ward needs somebody now
+    UNSAFE = "unsafe"  # something that the board leans on is not there
+    STANDSTILL = "standstill"
+    CALM = "calm"
+
+
 ASKS_FOR_ACTION = (Tone.ALARM, Tone.UNKNOWN)
 
 
@@ -126,7 +137,7 @@ class Page:
     time: str
     seen_by: str
     summary: str
-    asks: bool
+    mood: Mood
     banners: tuple[Line, ...]
     lights: tuple[Light, ...]
     cards: tuple[Card, ...]
@@ -136,7 +147,7 @@ def page(board: Board, words: Words) -> Page:
     """Every string of the board in that language."""
     cards = tuple(_card(row, board, words) for row in board.wards)
     asking = sum(card.tone in ASKS_FOR_ACTION for card in cards)
-    labels, plan = words.labels, board.plan
+    labels, plan, mood = words.labels, board.plan, _mood(board, asking)
     local = board.now.astimezone(plan.zone)
     seen = f"{labels.seen_by} {board.seen_by} · {board.events} {labels.events}"
     return Page(
@@ -147,12 +158,33 @@ def page(board: Board, words: Words) -> Page:
         date=f"{local:%Y-%m-%d}",
         time=f"{local:%H:%M:%S}",
         seen_by=seen,
-        summary=labels.alarms.format(n=asking) if asking else labels.calm,
-        asks=asking > 0,
+        summary=_summary(mood, asking, words),
+        mood=mood,
         banners=tuple(_banners(board, words)),
         lights=tuple(_light(row, words) for row in board.watchers),
         cards=cards,
     )
+
+
+def _mood(board: Board, asking: int) -> Mood:
+    if asking:
+        return Mood.ASKS
+    if any(row.sign is not Sign.GOOD for row in board.watchers):
+        return Mood.UNSAFE
+    return Mood.CALM if board.freeze is None else Mood.STANDSTILL
+
+
+def _summary(mood: Mood, asking: int, words: Words) -> str:
+    labels = words.labels
+    match mood:
+        case Mood.ASKS:
+            return labels.alarm if asking == 1 else labels.alarms.format(n=asking)
+        case Mood.UNSAFE:
+            return labels.unsafe
+        case Mood.STANDSTILL:
+            return labels.standstill
+        case Mood.CALM:
+            return labels.calm
 
 
 def number(value: float | None, words: Words) -> str:
@@ -206,7 +238,7 @@ def _served(row: WardRow, side: Side, words: Words) -> str:
 def _expected(row: WardRow, words: Words) -> str:
     if not row.expected:
         return words.labels.nothing_recorded
-    return f"{', '.join(row.expected)}: {words.labels.new.lower()}"
+    return words.labels.in_new.format(slices=", ".join(row.expected))
 
 
 def _sentence(text: str) -> str:
@@ -292,7 +324,8 @@ def _return(item: ReturnRow, board: Board, words: Words) -> str:
     else:
         parts.append(f"{labels.proven_at} {_time(back.proven_at, board)}")
         parts.append(_still_open(back.still_open, words))
-    return f"{', '.join(parts)}. {_sentence(_cause(back.cause, item, words))}"
+    why = _cause(back.cause, item, words)
+    return f"{', '.join(parts)}. {_sentence(why[:1].upper() + why[1:])}"
 
 
 def _still_open(count: int | None, words: Words) -> str:

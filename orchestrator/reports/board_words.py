@@ -82,12 +82,16 @@ class Labels:
     updated: str
     other_language: str
     every_slice: str
+    in_new: str
     no_slice: str
     nothing_recorded: str
     two_of: str
     one_of: str
+    alarm: str
     alarms: str
     calm: str
+    standstill: str
+    unsafe: str
     seconds: str
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from string import Formatter
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from orchestrator.core.ids import Side
 from orchestrator.core.state import Freeze, Phase
 from orchestrator.core.verdict import Code, Level
 from orchestrator.reports.board import Head, Sign, Watcher, board
-from orchestrator.reports.board_page import LANGUAGES, TONES, Page, Tone, number, page
+from orchestrator.reports.board_page import LANGUAGES, TONES, Mood, Page, Tone, number, page
 from orchestrator.reports.board_words import Lang, Words
 from tests.plans import FIRST, LEAD
 from tests.reports.sights import (
@@ -97,14 +98,39 @@ def test_the_downtime_procedure_is_part_of_what_to_do_when_it_is_needed(words: W
 def test_unknown_sides_are_said_to_be_unknown(words: Words) -> None:
     whole = page(board(sight(routes=None)), words)
     assert {chip.text for card in whole.cards for chip in card.chips} == {words.sides[None]}
-    assert whole.asks
+    assert whole.mood is Mood.ASKS
+
+
+@pytest.mark.parametrize(
+    ("changed", "mood", "said"),
+    [
+        ({}, Mood.CALM, "Ingen avdelning kräver åtgärd"),
+        ({"tick": judged(Level.BLIND)}, Mood.ASKS, "En avdelning kräver åtgärd"),
+        ({"routes": None}, Mood.ASKS, "2 avdelningar kräver åtgärd"),
+        ({"life": replace(ALIVE, guard=False)}, Mood.UNSAFE, "Skyddet är inte helt"),
+        ({"life": replace(ALIVE, fence=None)}, Mood.UNSAFE, "Skyddet är inte helt"),
+        ({"ledger_age_s": None}, Mood.UNSAFE, "Skyddet är inte helt"),
+    ],
+)
+def test_the_board_is_calm_only_when_everything_is(
+    changed: dict[str, Any], mood: Mood, said: str
+) -> None:
+    whole = page(board(sight(**changed)), SV)
+    assert (whole.mood, whole.summary) == (mood, said)
+
+
+def test_after_a_return_the_board_is_not_calm_but_stands_still() -> None:
+    freeze = Freeze(ward=FIRST, reason="slow", since=NOW)
+    state = replace(sight(ward=HOME).state, freeze=freeze)
+    whole = page(board(sight(state=state, route=route_at(None), judged={})), SV)
+    assert whole.mood is Mood.STANDSTILL
 
 
 def test_the_last_return_says_when_why_and_whether_it_is_proven() -> None:
     home = sight(ward=HOME, route=route_at(None), judged={})
     text = next(line.text for line in page(board(home), SV).cards[0].lines if "åter" in line.label)
     assert "började 07:00:00, bevisad 07:00:00, ingen är kvar i nya systemet" in text
-    assert "en gräns passerades: slow screens, 3,2 s, gräns 2." in text
+    assert "En gräns passerades: slow screens, 3,2 s, gräns 2." in text
     going = replace(HOME, phase=Phase.RETURNING, returned=RETURN)
     assert "INTE BEVISAD ÄN" in printed(page(board(sight(ward=going)), SV))
 
@@ -125,7 +151,7 @@ def test_a_freeze_names_its_ward_its_cause_and_who_must_agree() -> None:
     assert banner.label == "STOPP FÖR ALLA STEG FRAMÅT"
     assert "Ward ava-1 gick tillbaka" in banner.text
     assert "slow screens, 3,2 s" in banner.text
-    assert "en till av: patientsäkerhetsansvarig" in banner.text
+    assert "en till av rollerna patientsäkerhetsansvarig" in banner.text
 
 
 def test_what_is_waited_for_is_named_and_a_gate_without_words_by_its_code() -> None:
