@@ -95,8 +95,9 @@ HEADS = {
     Head.STRAY: HeadWords(
         title="SWITCHED, NOT DECIDED",
         staff="Do not write in the new system. This was switched without a decision: {new_slices}. "
-        "It is taken back by itself. Call operations.",
-        on_call="By the ledger: {expected}. Who wrote the route? wardshift show {ward}",
+        "Call operations.",
+        on_call="Is taken back by itself once the ledger has been read; else wardshift rollback "
+        "{ward}. By the ledger: {expected}.",
     ),
     Head.NO_WAY_BACK: HeadWords(
         title="OLD SYSTEM DOWN",

@@ -107,6 +107,7 @@ class Card:
     beds: str
     tone: Tone
     title: str
+    held: str
     chips: tuple[Chip, ...]
     staff: str
     on_call: str
@@ -203,6 +204,7 @@ def _card(row: WardRow, board: Board, words: Words) -> Card:
         beds=f"{row.beds} {words.labels.beds}",
         tone=TONES[row.head],
         title=said.title,
+        held="" if row.held is None else f"{words.labels.held}: {row.held}",
         chips=tuple(_chip(item, words) for item in row.slices),
         staff=said.staff.format(**parts),
         on_call=_on_call(row, said.on_call.format(**parts), words),
@@ -297,8 +299,6 @@ def _compared(item: SignalRow, words: Words) -> str:
 
 def _lines(row: WardRow, board: Board, words: Words) -> Iterable[Line]:
     labels = words.labels
-    if row.held is not None:
-        yield Line(label=labels.held, text=row.held)
     if row.stage is not None:
         yield Line(label=labels.stage, text=row.stage)
     if row.soak is not None:

@@ -95,8 +95,9 @@ HEADS = {
     Head.STRAY: HeadWords(
         title="OMKOPPLAD UTAN BESLUT",
         staff="Skriv inte i nya systemet. Det här är omkopplat utan beslut: {new_slices}. "
-        "Det tas tillbaka av sig självt. Ring driftjouren.",
-        on_call="Enligt loggboken: {expected}. Vem skrev rutten? wardshift show {ward}",
+        "Ring driftjouren.",
+        on_call="Tas tillbaka av sig självt när loggboken har lästs; annars wardshift rollback "
+        "{ward}. Enligt loggboken: {expected}.",
     ),
     Head.NO_WAY_BACK: HeadWords(
         title="GAMLA SYSTEMET NERE",

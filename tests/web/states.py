@@ -145,7 +145,7 @@ STATES: dict[str, tuple[Callable[[Look], None], str, tuple[str, ...]]] = {
     "rolled_back": (rolled_back, "TILLBAKA", ("STOPP FÖR ALLA STEG FRAMÅT", "bevisad")),
     "blocked": (blocked, "INGEN VÄG TILLBAKA", ("Använd reservrutinen nu", "--legacy-is-sick")),
     "no_way_back": (no_way_back, "GAMLA SYSTEMET NERE", ("red binder",)),
-    "held": (held, "I NYA SYSTEMET", ("väntar på leverantörens rättning",)),
+    "held": (held, "I NYA SYSTEMET", ("Pausad: väntar på leverantörens rättning",)),
     "ledger_down": (ledger_down, "I NYA SYSTEMET", ("GÅR INTE ATT LÄSA",)),
     "routes_down": (routes_down, "VI VET INTE VILKEN SIDA", ("OKÄNT", "SVARAR INTE")),
     "fence_open": (fence_open, "I NYA SYSTEMET", ("ÖPPEN",)),
