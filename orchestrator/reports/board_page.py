@@ -363,7 +363,7 @@ def _frozen(board: Board, words: Words) -> str:
     reason = freeze.reason
     if row is not None and row.returned is not None:
         reason = _cause(row.returned.back.cause, row.returned, words)
-    name = freeze.ward if row is None else row.name
+    name = freeze.origin if row is None else row.name
     who = words.labels.frozen_who.format(ward=name, reason=reason)
     thaw = words.labels.thaw.format(roles=_roles(freeze.agreed, board, words))
     return f"{_time(freeze.since, board)}: {who}. {thaw}."

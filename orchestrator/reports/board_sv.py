@@ -238,6 +238,9 @@ SV = Words(
         Trigger.LEASE: "ingen övervakade avdelningen längre",
         Trigger.PERSON: "en person begärde det",
         Trigger.STRAY: "något var omkopplat utan beslut",
+        Trigger.ALERT: "ett larm krävde det",
+        Trigger.STOP: "personalen på avdelningen stoppade",
+        Trigger.PROGRAMME: "hela införandet stoppades",
     },
     gates={
         "not_frozen": "att stoppet efter en återgång hävs",
@@ -249,6 +252,7 @@ SV = Words(
         "guard_alive": "en levande väktare",
         "fence_proven": "en prövad spärr",
         "signals_clear": "att signalerna är klara",
+        "no_alarms": "att inget larm och ingen rapport från avdelningen är öppen",
         "baselines_known": "att jämförelsevärden är mätta",
         "soaked": "tillräckligt många hela arbetspass",
         "in_window": "tillåten tid",

@@ -37,6 +37,7 @@ GATES = {
     "soaked": "whole shifts at this stage",
     "in_window": "a time for forward moves (no handover, weekend or holiday)",
     "approved": "people's approval",
+    "no_alarms": "no open alert, no open report from the bedside",
     "baselines_known": "legacy measured in every kind of shift",
     "signals_clear": "clear sight of every signal",
     "sentinel_alive": "a living sentinel",
