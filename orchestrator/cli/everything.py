@@ -26,6 +26,8 @@ from orchestrator.core.plan import Plan
 from orchestrator.errors import Unavailable
 from orchestrator.service.leases import GUARD, SENTINEL
 from orchestrator.settings import SITE_FILE, write_site
+from wards.practice.cluster.control_plane import OPERATIONS
+from wards.practice.cluster.parts import found_parts
 from wards.practice.hospital import Hospital
 from wards.practice.staffing import practice_wards
 
@@ -34,6 +36,7 @@ PATIENCE_S = 180.0
 PREFECT = "prefect"
 WORKER = "worker"
 STANDBY = "sentinel-standby"
+KUBECONFIG_VARIABLE = "WARDSHIFT_KUBECONFIG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +44,12 @@ class Wishes:
     """What to start.
 
     `ledger_url`: "" for SQLite in the home folder. `rate`: practice seconds per real second at
-    first. `with_prefect`: the server and the worker.
+    first. `with_prefect`: the server and the worker. `kubernetes`: the practice hospital's routes,
+    leases and fence are on a real API server, and each process has an account of its own there.
     """
 
     practice: bool = False
+    kubernetes: bool = False
     standby: bool = False
     with_prefect: bool = True
     ledger_url: str = ""
@@ -113,6 +118,8 @@ def start_everything(
         what did not become healthy. Nothing is left running then.
     """
     loaded = load_plan(plan)
+    if wishes.kubernetes:
+        found_parts()  # said before anything is started
     home = home.resolve()
     lock = HomeLock(home)
     lock.take()
@@ -132,7 +139,8 @@ def _start(everything: Everything, plan: Plan, wishes: Wishes, tell: Callable[[s
         tell("Starting the Prefect server (the slowest part; the others start meanwhile)")
         _start_prefect(everything)
     if wishes.practice:
-        tell("Starting the practice hospital: two EHRs, a gateway, clinicians at work")
+        beside = " and a Kubernetes API server" if wishes.kubernetes else ""
+        tell(f"Starting the practice hospital: two EHRs, a gateway, clinicians at work{beside}")
         _start_hospital(everything, plan, wishes)
     _write_site(everything, wishes)
     ready_ledger(everything.installation.site)
@@ -156,7 +164,12 @@ def _start_hospital(everything: Everything, plan: Plan, wishes: Wishes) -> None:
     folder = everything.home / "practice"
     starts_at = datetime.combine(plan.starts_on, STARTS_AT, tzinfo=plan.zone)
     hospital = Hospital.start(
-        folder, practice_wards(plan.wards), starts_at=starts_at, rate=wishes.rate, seed=wishes.seed
+        folder,
+        practice_wards(plan.wards),
+        starts_at=starts_at,
+        rate=wishes.rate,
+        seed=wishes.seed,
+        kubernetes=wishes.kubernetes,
     )
     everything.hospital = hospital
 
@@ -191,6 +204,7 @@ def _practice_addresses(hospital: Hospital, others: str) -> dict[str, str]:
         "gateway_admin": where["gateway_admin_url"],
         "addresses": json.dumps(addresses),
         "clock_file": where["clock_file"],
+        "kubeconfig": where["kubeconfigs"].get(OPERATIONS, ""),  # a person's own hands
     }
 
 
@@ -207,11 +221,13 @@ def _start_safety(everything: Everything, plan: Plan, wishes: Wishes) -> None:
     home = str(everything.home)
     verb = ("-m", "orchestrator.cli.main")
     arguments = _python(*verb, "sentinel", "--home", home)
-    _run(everything, SENTINEL, arguments)
+    account = _account(everything, SENTINEL)
+    _run(everything, SENTINEL, arguments, **account)
     if wishes.standby:
-        _run(everything, STANDBY, (*arguments, "--port", str(free_port())))
+        _run(everything, STANDBY, (*arguments, "--port", str(free_port())), **account)
     lease = ("--lease-s", str(plan.policy.lease_s))
-    _run(everything, GUARD, _python(*verb, "guard", "--home", home, *lease))
+    guard = _python(*verb, "guard", "--home", home, *lease)
+    _run(everything, GUARD, guard, **_account(everything, GUARD))
     leases = leases_of(everything.installation.site)
 
     def both_live() -> bool:
@@ -226,10 +242,16 @@ def _start_safety(everything: Everything, plan: Plan, wishes: Wishes) -> None:
 def _start_worker(everything: Everything) -> None:
     arguments = _python("-m", "flows.worker", "--home", str(everything.home))
     _await(everything, lambda: _answers(f"{everything.prefect_ui}/api/health"), PREFECT)
-    _run(everything, WORKER, arguments)
+    _run(everything, WORKER, arguments, **_account(everything, WORKER))
     api = f"{everything.prefect_ui}/api/deployments/count"
     wanted = len(everything.installation.plan.wards) + 1
     _await(everything, lambda: _count(api) >= wanted, WORKER)
+
+
+def _account(everything: Everything, name: str) -> dict[str, str]:
+    """The environment in which a process acts as its own account; nothing without a cluster."""
+    known = {} if everything.hospital is None else everything.hospital.kubeconfigs
+    return {KUBECONFIG_VARIABLE: str(known[name])} if name in known else {}
 
 
 def _run(everything: Everything, name: str, command: tuple[str, ...], **environment: str) -> None:

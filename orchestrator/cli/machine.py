@@ -20,6 +20,7 @@ def up(
     /,
     *,
     practice: bool = False,
+    kubernetes: bool = False,
     standby: bool = False,
     home: Path | None = None,
     speed: float = 60.0,
@@ -33,6 +34,7 @@ def up(
     Args:
         plan: Programme file; else the site's, and with --practice that of the practice hospital.
         practice: With the practice hospital; without it, site.env must name a real one.
+        kubernetes: With --practice: routes, leases and fence on a real API server of its own.
         standby: A second sentinel that takes over when the first one dies.
         home: Home folder (or WARDSHIFT_HOME).
         speed: Practice seconds per real second.
@@ -48,6 +50,9 @@ def up(
     check_port("--prefect-port", prefect_port)
     check_port("--sentinel-port", sentinel_port)
     _check_speed(speed)
+    if kubernetes and not practice:
+        problem = "--kubernetes goes with --practice; a real cluster is named in site.env"
+        raise ConfigError((problem,))
     for port, what in ((prefect_port, "prefect"), (sentinel_port, "sentinel")):
         if port and is_taken(port):
             raise Unavailable(what, f"port {port} is in use; choose another one")
@@ -56,6 +61,7 @@ def up(
         raise ConfigError(("name a plan: wardshift up PLAN, or try: wardshift up --practice",))
     wishes = Wishes(
         practice=practice,
+        kubernetes=kubernetes,
         standby=standby,
         rate=speed,
         prefect_port=prefect_port,
@@ -170,7 +176,7 @@ def practice_outage(process: str, /, *, home: Path | None = None) -> int:
     """Kill one process of the hospital.
 
     Args:
-        process: legacy, candidate, gateway or clinicians.
+        process: legacy, candidate, gateway, clinicians, etcd or kube-apiserver.
         home: Home folder (or WARDSHIFT_HOME).
     """
     return _practice("outage", home, process)
@@ -180,7 +186,7 @@ def practice_restart(process: str, /, *, home: Path | None = None) -> int:
     """Start a killed process of the hospital again.
 
     Args:
-        process: legacy, candidate, gateway or clinicians.
+        process: legacy, candidate, gateway, clinicians, etcd or kube-apiserver.
         home: Home folder (or WARDSHIFT_HOME).
     """
     return _practice("restart", home, process)

@@ -75,7 +75,9 @@ def test_a_path_takes_the_rule_with_the_longest_prefix(path: str, rule: str) -> 
     )
     route_ = wanted_from(document)
     assert isinstance(route_, Wanted)
-    assert rule_for(route_.spec.rules, path).name == rule
+    found = rule_for(route_.spec.rules, path, "GET")
+    assert found is not None
+    assert found.name == rule
 
 
 def _spec(**changes: Any) -> dict[str, Any]:

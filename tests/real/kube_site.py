@@ -1,29 +1,28 @@
-"""A control plane as a region has it: the fence, the accounts, a gateway that says what it can."""
+"""A fenced control plane as a region has it, with hands to look and to act as any account."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.adapters.clock import wait_until
-from orchestrator.adapters.kubernetes.documents import Backend, first_route, written
-from orchestrator.core.ids import Side
 from orchestrator.core.route import Route
-from tests.real.kube_server import ApiError, KubeServer, kube_running
+from tests.real.kube_server import KubeServer, kube_running
 from wards.model import WardId
+from wards.practice.cluster import fenced
+from wards.practice.cluster.control_plane import NAMESPACE
+from wards.practice.cluster.fenced import BACKENDS, DEPLOYED, FEATURES, GATEWAY, ROUTES
 
-DEPLOYED = Path(__file__).parents[2] / "deploy" / "kubernetes" / "base"
-NAMESPACE = "wardshift"
-GATEWAY = "wards"
-BACKENDS = {
-    Side.LEGACY: Backend(name="ehr-legacy", port=80),
-    Side.CANDIDATE: Backend(name="ehr-candidate", port=80),
-}
-FEATURES = ("HTTPRoute", "HTTPRouteResponseHeaderModification", "HTTPRouteRequestMirror")
-ROUTES = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes"
-CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
-FENCE_LIMIT_S = 30.0
+__all__ = [
+    "BACKENDS",
+    "DEPLOYED",
+    "FEATURES",
+    "GATEWAY",
+    "NAMESPACE",
+    "ROUTES",
+    "KubeSite",
+    "kube_site",
+]
 
 
 @dataclass
@@ -35,8 +34,7 @@ class KubeSite:
 
     def create_route(self, route: Route) -> dict[str, Any]:
         """A ward's first route, made by the administrator."""
-        document = written(first_route(route.ward, GATEWAY, NAMESPACE), route, BACKENDS)
-        return self.server.call("POST", ROUTES, document)
+        return fenced.create_route(self.server, route)
 
     def route(self, ward: WardId) -> dict[str, Any]:
         """A route as it is stored, asked without the code under test."""
@@ -54,57 +52,15 @@ class KubeSite:
 
     def say_features(self, names: Sequence[str]) -> None:
         """What the gateway's class says that it supports."""
-        found = self.server.call("GET", f"{CLASSES}/practice")
-        found["status"] = {
-            "conditions": [],
-            "supportedFeatures": [{"name": name} for name in sorted(names)],
-        }
-        self.server.call("PUT", f"{CLASSES}/practice/status", found)
+        fenced.say_features(self.server, names)
 
 
 @contextmanager
 def kube_site(folder: Path, *, sync: bool = False) -> Iterator[KubeSite]:
     """A control plane with everything of the manifests that is ours, and one gateway."""
     with kube_running(folder, sync=sync) as server:
-        server.apply_files([DEPLOYED / name for name in ("namespace.yaml", "rbac.yaml")])
-        server.apply_files([DEPLOYED / "fence.yaml"])
-        tokens = {name: server.service_account(name) for name in ("sentinel", "guard", "worker")}
-        site = KubeSite(server=server, tokens=tokens)
-        _install_gateway(site)
-        _await_fence(site)
-        yield site
-
-
-def _install_gateway(site: KubeSite) -> None:
-    version = "gateway.networking.k8s.io/v1"
-    site.server.apply(
-        {
-            "apiVersion": version,
-            "kind": "GatewayClass",
-            "metadata": {"name": "practice"},
-            "spec": {"controllerName": "wardshift.io/practice"},
-        }
-    )
-    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
-    site.server.apply(
-        {
-            "apiVersion": version,
-            "kind": "Gateway",
-            "metadata": {"name": GATEWAY, "namespace": NAMESPACE},
-            "spec": {"gatewayClassName": "practice", "listeners": [listener]},
-        }
-    )
-    site.say_features(FEATURES)
-
-
-def _await_fence(site: KubeSite) -> None:
-    """A policy takes effect a moment after it was made."""
-    shapeless = first_route(WardId("fence"), GATEWAY, NAMESPACE)
-
-    def is_refused() -> bool:
-        with suppress(ApiError):
-            site.server.call("POST", f"{ROUTES}?dryRun=All", shapeless)
-            return False
-        return True
-
-    assert wait_until(is_refused, timeout_s=FENCE_LIMIT_S), "the fence takes no effect"
+        fenced.install(server)
+        accounts = ("sentinel", "guard", "worker", "gateway")
+        yield KubeSite(
+            server=server, tokens={name: server.service_account(name) for name in accounts}
+        )

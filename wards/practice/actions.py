@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 from orchestrator.errors import ConfigError
 from wards.practice.wire import SYSTEMS
 
-PROCESSES = (*SYSTEMS, "gateway", "clinicians")
+PROCESSES = (*SYSTEMS, "gateway", "clinicians", "etcd", "kube-apiserver")
 VERBS = ("outage", "hang", "resume", "restart")
 AFTER = re.compile(r"\+(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 FORMS = (

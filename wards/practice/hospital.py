@@ -1,6 +1,7 @@
 """A practice hospital: two EHRs, a gateway and staff at work, as real processes of this machine.
 
-Invariants: one hospital a home folder; it ends exactly what it started; a ward's first
+With `kubernetes`, routes and leases are on a real API server of its own, which the gateway
+follows. Invariants: one hospital a home folder; it ends exactly what it started; a ward's first
 route sends everything to legacy; what others need to know stands in `practice.json`.
 """
 
@@ -32,6 +33,8 @@ from wards.practice.actions import (
     SetSpeed,
     Timed,
 )
+from wards.practice.cluster.control_plane import OPERATIONS, PROCESSES, ControlPlane
+from wards.practice.cluster.parts import found_parts
 from wards.practice.processes import Child, Ports, Recipe, Starter
 from wards.practice.reception import Reception
 from wards.practice.staffing import ZONE, PracticeWard, Staffing, staffing_json
@@ -44,6 +47,7 @@ ASK_TIMEOUT_S = 5.0
 LOOK_EVERY_S = 0.05  # at the schedule; also how late an action may be
 GATEWAY = "gateway"
 CLINICIANS = "clinicians"
+ACCOUNTS = (GATEWAY, "sentinel", "guard", "worker")
 
 log = structlog.get_logger()
 
@@ -64,6 +68,7 @@ class Setting:
     real_rate: float = 6.0
     backend_timeout_s: float = 10.0
     with_staff: bool = True
+    kubernetes: bool = False
     tie_to_parent: bool = True
 
 
@@ -97,6 +102,10 @@ class Hospital:
             )
             for recipe in self._recipes()
         }
+        self.cluster: ControlPlane | None = None
+        self.kubeconfigs: dict[str, Path] = {}
+        if setting.kubernetes:
+            self._take_cluster(starter)
         self._reception: Reception | None = None
         self._closing = threading.Event()
         self._schedules: list[threading.Thread] = []
@@ -153,6 +162,7 @@ class Hospital:
             "hospital_url": self._reception.url if self._reception else "",
             "clock_file": str(self.clock_file),
             "gateway_log": str(self.gateway_log),
+            "kubeconfigs": {name: str(path) for name, path in self.kubeconfigs.items()},
             "pids": {name: child.pid for name, child in self._children.items()},
         }
 
@@ -242,8 +252,11 @@ class Hospital:
         if self._reception is not None:
             self._reception.close()
             self._reception = None
-        with ThreadPoolExecutor(len(self._children)) as pool:
-            list(pool.map(Child.end, self._children.values()))
+        ours = [child for name, child in self._children.items() if name not in PROCESSES]
+        with ThreadPoolExecutor(len(ours)) as pool:
+            list(pool.map(Child.end, ours))
+        if self.cluster is not None:
+            self.cluster.stop()
         (self.home / ADDRESSES).unlink(missing_ok=True)
         self._open.close()
 
@@ -251,14 +264,43 @@ class Hospital:
         set_practice_clock(self.clock_file, now=self.setting.starts_at, rate=self.setting.rate)
         staffing = Staffing(zone=self.setting.zone, wards=self.wards)
         (self.home / "wards.json").write_text(json.dumps(staffing_json(staffing)), encoding="utf-8")
-        with ThreadPoolExecutor(len(SYSTEMS)) as pool:
-            list(pool.map(Child.start, [self._children[system] for system in SYSTEMS]))
+        first = [self._children[system].start for system in SYSTEMS]
+        if self.cluster is not None:
+            first.append(self._start_cluster)
+        with ThreadPoolExecutor(len(first)) as pool:
+            for started in [pool.submit(start) for start in first]:
+                started.result()
         self._children[GATEWAY].start()
-        self._create_routes()
+        if self.cluster is None:
+            self._create_routes()
         if self.setting.with_staff:
             self._children[CLINICIANS].start()
         self._reception = Reception(self.do, lambda: json.dumps(self.addresses))
         self._write_addresses()
+
+    def _take_cluster(self, starter: Starter) -> None:
+        """Raises: Unavailable when its programs are not on this machine."""
+        self.cluster = ControlPlane(
+            self.home / "cluster",
+            found_parts(),
+            starter=starter,
+            client=self._client,
+            tie_to_parent=self.setting.tie_to_parent,
+        )
+        self._children |= self.cluster.children
+
+    def _start_cluster(self) -> None:
+        from wards.practice.cluster import fenced  # noqa: PLC0415 - the library, only when needed
+
+        cluster = self.cluster
+        assert cluster is not None
+        cluster.start()
+        fenced.install(cluster)
+        fenced.create_routes(cluster, (ward.ward for ward in self.wards), epoch=FIRST_EPOCH)
+        self.kubeconfigs = {
+            **{name: cluster.kubeconfig(name, cluster.service_account(name)) for name in ACCOUNTS},
+            OPERATIONS: cluster.operations_kubeconfig(),
+        }
 
     def _recipes(self) -> Iterable[Recipe]:
         for system in SYSTEMS:
@@ -301,11 +343,16 @@ class Hospital:
             f"--admin-port={ports['admin']}",
             f"--legacy={self._children[LEGACY].url('http')}",
             f"--candidate={self._children['candidate'].url('http')}",
-            f"--state={self.home / 'gateway.json'}",
+            self._control_argument(),
             f"--log={self.gateway_log}",
             f"--backend-timeout-s={self.setting.backend_timeout_s}",
             f"--clock={self.clock_file}",
         ]
+
+    def _control_argument(self) -> str:
+        if self.cluster is None:
+            return f"--state={self.home / 'gateway.json'}"
+        return f"--kubeconfig={self.kubeconfigs[GATEWAY]}"
 
     def _clinician_arguments(self, ports: Ports) -> list[str]:
         return [

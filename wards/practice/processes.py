@@ -39,7 +39,8 @@ Ports = Mapping[str, int]
 class Recipe:
     """How one process is started: its module, its arguments once its ports are known.
 
-    `health_port`: the one of its ports that answers /healthz.
+    `health_port`: the one of its ports that answers /healthz. `is_healthy`: for a program that
+    has other ways to say so; it may raise what the client raises, or ValueError.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Recipe:
     port_names: tuple[str, ...]
     arguments: Callable[[Ports], Sequence[str]]
     health_port: str
+    is_healthy: Callable[[httpx2.Client, Ports, int], bool] | None = None
+    healthy_within_s: float = HEALTHY_WITHIN_S
 
 
 class Starter:
@@ -164,7 +167,7 @@ class Child:
         if self._parent_pid:
             command += ["--parent-pid", str(self._parent_pid)]
         self._process = self._starter.start(command, self._log)
-        wait_until(self._is_settled, timeout_s=HEALTHY_WITHIN_S)
+        wait_until(self._is_settled, timeout_s=self._recipe.healthy_within_s)
         if self._process.poll() == PORT_TAKEN:
             return False
         if not self._is_healthy():
@@ -175,7 +178,10 @@ class Child:
         return not self.is_running or self._is_healthy()
 
     def _is_healthy(self) -> bool:
+        asked = self._recipe.is_healthy
         try:
+            if asked is not None:
+                return asked(self._client, self.ports, self.pid)
             answer = self._client.get(f"{self.url(self._recipe.health_port)}/healthz", timeout=1.0)
             # Another process could listen there: the answer must be from the one started here.
             return answer.json().get("pid") == self.pid

@@ -7,11 +7,9 @@ the starter can choose another; it never serves on a port that nobody asked for.
 import argparse
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,6 @@ from starlette.types import ASGIApp
 PORT_TAKEN = 98
 GRACE_S = 1
 KEEP_ALIVE_S = 75  # longer than any pool of ours keeps an idle connection
-PR_SET_PDEATHSIG = 1
 
 
 class PortTaken(Exception):
@@ -49,19 +46,6 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that every practice process has."""
     parser.add_argument("--clock", type=Path, required=True, help="clock file")
     parser.add_argument("--parent-pid", type=int, default=0, help="end when this process ends")
-
-
-def tie_to_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when the thread that started it ends (Linux only).
-
-    Args:
-        parent_pid: of the starter; 0 leaves the process on its own.
-    """
-    if parent_pid == 0 or not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it ended before the request took effect
-        os._exit(1)
 
 
 def listen(port: int) -> socket.socket:

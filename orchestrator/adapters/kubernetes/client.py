@@ -112,6 +112,21 @@ class Cluster:
             ),
         )
 
+    def replace_status(self, port: str, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+        """Replace an object's status alone, compare-and-set. Raises: as `replace`."""
+        metadata = body["metadata"]
+        return self._writing(
+            port,
+            f"{kind.plural} {metadata['name']}/status",
+            expected=str(metadata.get("resourceVersion", "")),
+            call=lambda api: api.replace_namespaced_custom_object_status(
+                **_of(kind),
+                name=metadata["name"],
+                body=body,
+                _request_timeout=self._waits(),
+            ),
+        )
+
     def watch(
         self, kind: Kind, labels: str, resource_version: str
     ) -> Iterator[tuple[str, dict[str, Any]]]:

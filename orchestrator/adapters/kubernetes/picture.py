@@ -31,6 +31,7 @@ class Picture:
         self._lock = threading.Lock()
         self._items: dict[str, Document] = {}
         self._heard_at_s: float | None = None
+        self._changed = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="picture", daemon=True)
 
@@ -49,6 +50,15 @@ class Picture:
                 return None
             return tuple(self._items.values())
 
+    def wait(self, timeout_s: float) -> bool:
+        """Whether something changed since the last wait, or changes within that time.
+
+        For one reader: whoever waits takes the news from the others.
+        """
+        changed = self._changed.wait(timeout_s)
+        self._changed.clear()
+        return changed
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
@@ -66,6 +76,7 @@ class Picture:
         with self._lock:
             self._items = {item["metadata"]["name"]: item for item in found.get("items") or ()}
             self._heard_at_s = _clock.monotonic()
+        self._changed.set()
         return str(found["metadata"]["resourceVersion"])
 
     def _follow(self, version: str) -> None:
@@ -83,6 +94,7 @@ class Picture:
                 self._items.pop(item["metadata"]["name"], None)
             elif kind != "BOOKMARK":
                 self._items[item["metadata"]["name"]] = item
+        self._changed.set()
 
     def _lose(self, problem: str) -> None:
         log.warning("picture.lost", problem=problem)

@@ -38,6 +38,7 @@ def demo(
     *,
     format: Format = Format.TABLE,  # noqa: A002
     keep: bool = False,
+    kubernetes: bool = False,
     home: Path = DEMO_HOME,
 ) -> int:
     """Watch one ward be accepted, one break and come back by itself, one never touched.
@@ -48,6 +49,7 @@ def demo(
     ----------
     format: table tells the story; json prints one object on stdout and the story on stderr.
     keep: Leave everything running afterwards, to be explored.
+    kubernetes: Routes, leases and fence on a real API server (`make parts` builds it once).
     home: Folder for everything that is made; it is emptied first.
     """
     clock = SystemClock()
@@ -55,9 +57,8 @@ def demo(
     clear(home)
     say(INTRODUCTION)
     plan = Path(str(files("wards") / "data" / "practice.yaml"))
-    everything = start_everything(
-        plan, home, Wishes(practice=True, rate=60.0), _told(clock, began_s)
-    )
+    wishes = Wishes(practice=True, kubernetes=kubernetes, rate=60.0)
+    everything = start_everything(plan, home, wishes, _told(clock, began_s))
     try:
         ended, result = _play(everything, clock, began_s)
         if format is Format.JSON:

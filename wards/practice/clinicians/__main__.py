@@ -29,9 +29,9 @@ from wards.practice.serving import (
     health,
     listen,
     serve,
-    tie_to_parent,
 )
 from wards.practice.staffing import PracticeWard, Staffing, staffing_from
+from wards.practice.tied import tie_to_parent
 
 REQUEST_TIMEOUT_S = 15.0  # longer than the gateway waits for a system
 RUN_LETTERS = "abcdefghjkmnpqrstuvwxyz"  # no digits: a key must not look like a personal number

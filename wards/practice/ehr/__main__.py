@@ -19,8 +19,8 @@ from wards.practice.serving import (
     common_arguments,
     listen,
     serve,
-    tie_to_parent,
 )
+from wards.practice.tied import tie_to_parent
 from wards.practice.wire import SYSTEMS
 
 log = structlog.get_logger()

@@ -1,4 +1,4 @@
-"""The gateway's control plane over HTTP.
+"""The gateway's admin pages over HTTP, and its own control plane where it has one.
 
 Invariant: a refusal names its code and a sentence, and has changed nothing.
 """
@@ -24,36 +24,35 @@ from wards.practice.gateway.book import (
 )
 from wards.practice.gateway.control import Control
 from wards.practice.gateway.route import Route
+from wards.practice.gateway.served import Served
 from wards.practice.serving import health
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Admin:
-    """Routes, leases, connections and behaviour of one gateway."""
+class Pages:
+    """Connections, behaviour and health of one gateway, wherever its routes come from."""
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, served: Served) -> None:
+        self._served = served
 
     def application(self) -> Starlette:
         """The pages."""
-        return Starlette(
-            routes=[
-                Path("/healthz", self._health),
-                Path("/behaviour", self._behaviour, methods=["GET", "PUT", "PATCH"]),
-                Path("/routes", self._open(self._routes), methods=["GET", "POST"]),
-                Path("/routes/{ward}", self._open(self._route), methods=["GET", "PUT"]),
-                Path("/leases", self._open(self._leases)),
-                Path("/leases/{name}", self._open(self._lease), methods=["GET", "PUT"]),
-                Path("/connections", self._open(self._connections)),
-            ]
-        )
+        return Starlette(routes=self.paths())
 
-    def _open(self, endpoint: Endpoint) -> Endpoint:
+    def paths(self) -> list[Path]:
+        """Where they are."""
+        return [
+            Path("/healthz", self._health),
+            Path("/behaviour", self._behaviour, methods=["GET", "PUT", "PATCH"]),
+            Path("/connections", self.opened(self._connections)),
+        ]
+
+    def opened(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, unless the gateway was asked to be slow or to refuse."""
 
         async def answer(request: Request) -> Response:
-            asked = self._control.behaviour
+            asked = self._served.behaviour
             if asked.admin_delay_s:
                 await asyncio.sleep(asked.admin_delay_s)
             routes = request.url.path.startswith("/routes")
@@ -64,20 +63,54 @@ class Admin:
 
         return answer
 
+    def known_wards(self) -> set[str]:
+        """Every ward that may be connected."""
+        return set(self._served.connections.wards())
+
     async def _health(self, _request: Request) -> Response:
         return JSONResponse(health("gateway"))
 
     async def _behaviour(self, request: Request) -> Response:
-        control = self._control
+        served = self._served
         if request.method != "GET":  # PUT: exactly this; PATCH: this as well
-            before = behaviour.USUAL if request.method == "PUT" else control.behaviour
+            before = behaviour.USUAL if request.method == "PUT" else served.behaviour
             wanted = behaviour.changed(
-                before, await _json_of(request), replicas=len(control.replicas)
+                before, await _json_of(request), replicas=len(served.replicas)
             )
             if isinstance(wanted, tuple):
                 return _refused(_problems(wanted))
-            control.behave(wanted)
-        return JSONResponse(behaviour.as_json(control.behaviour))
+            served.behave(wanted)
+        return JSONResponse(behaviour.as_json(served.behaviour))
+
+    async def _connections(self, request: Request) -> Response:
+        connections, ward = self._served.connections, request.query_params.get("ward")
+        if ward is not None:
+            return JSONResponse(connections.of(ward))
+        return JSONResponse(
+            {"items": [connections.of(name) for name in sorted(self.known_wards())]}
+        )
+
+
+class Admin(Pages):
+    """The pages of a gateway that is its own control plane: routes and leases as well."""
+
+    def __init__(self, control: Control) -> None:
+        super().__init__(control)
+        self._control = control
+
+    def paths(self) -> list[Path]:
+        """Where they are."""
+        return [
+            *super().paths(),
+            Path("/routes", self.opened(self._routes), methods=["GET", "POST"]),
+            Path("/routes/{ward}", self.opened(self._route), methods=["GET", "PUT"]),
+            Path("/leases", self.opened(self._leases)),
+            Path("/leases/{name}", self.opened(self._lease), methods=["GET", "PUT"]),
+        ]
+
+    def known_wards(self) -> set[str]:
+        """Those with a route too."""
+        return {*super().known_wards(), *self._control.book.routes}
 
     async def _routes(self, request: Request) -> Response:
         if request.method == "POST":
@@ -117,13 +150,6 @@ class Admin:
             message = f"there is no lease {name}"
             return _refused(Refusal(status=404, code="no_lease", message=message))
         return JSONResponse(lease_json(lease))
-
-    async def _connections(self, request: Request) -> Response:
-        connections, ward = self._control.connections, request.query_params.get("ward")
-        if ward is not None:
-            return JSONResponse(connections.of(ward))
-        wards = sorted({*connections.wards(), *self._control.book.routes})
-        return JSONResponse({"items": [connections.of(name) for name in wards]})
 
     def _told(self, answer: Kept | Refusal, status: int) -> Response:
         if isinstance(answer, Refusal):

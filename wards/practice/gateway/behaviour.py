@@ -20,7 +20,8 @@ class Behaviour:
     """The default is a quick gateway whose status comes early. Seconds are real seconds.
 
     `lateness_s`: from an accepted change to the data plane serving it; one for all
-    replicas, or one for each.
+    replicas, or one for each. `mirrors`: False for a gateway that does not know mirroring: what a
+    mirrored rule should serve is answered with 500, whatever the status says.
     """
 
     lateness_s: float | tuple[float, ...] = 0.0
@@ -29,6 +30,7 @@ class Behaviour:
     admin_delay_s: float = 0.0
     refuse_admin: bool = False
     refuse_routes: bool = False
+    mirrors: bool = True
 
     def lateness_of(self, replica: int) -> float:
         """How late one replica is."""
@@ -98,7 +100,7 @@ def _problem(name: str, value: object, replicas: int) -> str | None:
         case "status":
             known = [mode.value for mode in StatusMode]
             return None if value in known else f"status must be one of {', '.join(known)}"
-        case "refuse_admin" | "refuse_routes":
+        case "refuse_admin" | "refuse_routes" | "mirrors":
             return None if isinstance(value, bool) else f"{name} must be true or false"
         case _:
             return f"unknown setting {name}; known are {', '.join(NAMES)}"

@@ -16,7 +16,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.adapters.clock import PracticeClock
 from wards.practice.gateway.backend import FAILURE_STATUS, Backend, Call, Failure, RawHeaders
-from wards.practice.gateway.control import Control
 from wards.practice.gateway.replica import Replica
 from wards.practice.gateway.requestlog import (
     Line,
@@ -25,7 +24,8 @@ from wards.practice.gateway.requestlog import (
     method_of,
     resource_of,
 )
-from wards.practice.gateway.route import WARD, Rule, rule_for
+from wards.practice.gateway.route import WARD, Rule, Trouble, rule_for
+from wards.practice.gateway.served import Served
 from wards.practice.wire import (
     CLIENT_HEADER,
     EPOCH_HEADER,
@@ -57,16 +57,25 @@ OURS = frozenset(
 DROPPED = HOP_BY_HOP | OURS
 NOT_RELAYED = DROPPED | {b"date"}  # our own server adds the date
 CHUNKED = (b"transfer-encoding", b"chunked")
+NO_RULE = "no-rule"
+UNKNOWN_FILTER = "unknown-filter"
+TROUBLE_STATUS: Mapping[str, int] = {
+    NO_RULE: 404,
+    UNKNOWN_FILTER: 500,
+    Trouble.NO_BACKEND: 500,
+    Trouble.NO_WEIGHT: 503,
+    Trouble.SEVERAL_BACKENDS: 500,
+    Trouble.UNKNOWN_BACKEND: 500,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request whose ward has a route here: the rule it takes and the epoch of that route."""
+    """A request whose ward has a route here, and the rule it takes."""
 
     scope: Scope
     ward: str
     rule: Rule
-    epoch: int
     begun: float
 
 
@@ -77,7 +86,7 @@ class DataPlane:
         self,
         replica: Replica,
         *,
-        control: Control,
+        control: Served,
         backends: Mapping[str, Backend],
         mirrors: Mapping[str, Backend],
         log: RequestLog,
@@ -105,14 +114,24 @@ class DataPlane:
         if route is None:
             await self._refuse(scope, send, status=404, code="no-route", begun=begun)
             return
-        rule = rule_for(route.spec.rules, scope["raw_path"].decode("latin-1"))
-        asked = Asked(scope=scope, ward=ward, rule=rule, epoch=route.spec.epoch, begun=begun)
+        rule = rule_for(route.spec.rules, scope["raw_path"].decode("latin-1"), scope["method"])
+        trouble = self._trouble(rule)
+        if rule is None or trouble is not None:
+            code = trouble or NO_RULE
+            await self._refuse(scope, send, status=TROUBLE_STATUS[code], code=code, begun=begun)
+            return
+        asked = Asked(scope=scope, ward=ward, rule=rule, begun=begun)
         self._copy(asked)
         self._control.connections.enter(ward, rule.backend)
         try:
             await self._pass_on(asked, receive, send)
         finally:
             self._control.connections.leave(ward, rule.backend)
+
+    def _trouble(self, rule: Rule | None) -> str | None:
+        if rule is not None and rule.mirror is not None and not self._control.behaviour.mirrors:
+            return UNKNOWN_FILTER
+        return None if rule is None else rule.trouble
 
     async def _refuse(
         self, scope: Scope, send: Send, *, status: int, code: str, begun: float
@@ -123,17 +142,17 @@ class DataPlane:
 
     async def _pass_on(self, asked: Asked, receive: Receive, send: Send) -> None:
         has_body = _has_body(asked.scope["headers"])
-        call = _call(asked.scope, receive if has_body else None)
+        call = self._call_of(asked, receive if has_body else None)
         answer = await self._backends[asked.rule.backend].ask(call)
         if isinstance(answer, Failure):
             status = FAILURE_STATUS[answer]
             self._log.write(self._line_of(asked, status=status, system=None))
-            await _answer(send, status, answer, self._stamps(asked.epoch))
+            await _answer(send, status, answer, self._stamps(asked.rule.epoch))
             return
         system = _system(answer)
         self._log.write(self._line_of(asked, status=answer.status_code, system=system))
         try:
-            await _relay(answer, self._stamps(asked.epoch), receive, send)
+            await _relay(answer, self._stamps(asked.rule.epoch), receive, send)
         finally:
             await answer.aclose()
 
@@ -148,7 +167,7 @@ class DataPlane:
         task.add_done_callback(self._copies.discard)
 
     async def _send_copy(self, asked: Asked, mirror: str) -> None:
-        call = _call(asked.scope, None)
+        call = self._call_of(asked, None)
         mark = (MIRRORED_HEADER.encode(), b"1")
         answer = await self._mirrors[mirror].ask(replace(call, headers=[*call.headers, mark]))
         if isinstance(answer, Failure):
@@ -158,15 +177,17 @@ class DataPlane:
             await _discard(answer)
         self._log.write(replace(line, mirrored=True))
 
+    def _call_of(self, asked: Asked, receive: Receive | None) -> Call:
+        call = _call(asked.scope, receive)
+        return replace(call, headers=[*call.headers, *_epoch_stamp(asked.rule.epoch)])
+
     def _stamps(self, epoch: int | None) -> RawHeaders:
         replica = (REPLICA_HEADER.encode(), str(self._replica.number).encode())
-        if epoch is None:
-            return (replica,)
-        return (replica, (EPOCH_HEADER.encode(), str(epoch).encode()))
+        return (replica, *_epoch_stamp(epoch))
 
     def _line_of(self, asked: Asked, *, status: int, system: str | None) -> Line:
         line = self._line(asked.scope, status=status, system=system, begun=asked.begun)
-        return replace(line, ward=asked.ward, slice=asked.rule.name, epoch=asked.epoch)
+        return replace(line, ward=asked.ward, slice=asked.rule.name, epoch=asked.rule.epoch)
 
     def _line(self, scope: Scope, *, status: int, system: str | None, begun: float) -> Line:
         return Line(
@@ -241,6 +262,10 @@ async def _answer(send: Send, status: int, code: str, stamps: RawHeaders) -> Non
     )
     await send({"type": "http.response.start", "status": status, "headers": [*own, *stamps]})
     await send({"type": "http.response.body", "body": body})
+
+
+def _epoch_stamp(epoch: int | None) -> RawHeaders:
+    return () if epoch is None else ((EPOCH_HEADER.encode(), str(epoch).encode()),)
 
 
 def _call(scope: Scope, receive: Receive | None) -> Call:

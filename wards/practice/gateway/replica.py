@@ -16,15 +16,22 @@ class Replica:
     def __init__(self, number: int, routes: Iterable[Route]) -> None:
         self.number = number
         self._applied = {route.spec.ward: route for route in routes}
-        self._waiting: deque[tuple[float, Route]] = deque()
+        self._waiting: deque[tuple[float, str, Route | None]] = deque()
 
     def accept(self, route: Route, *, at: float) -> None:
         """A change was accepted at this moment; it will be served later."""
-        self._waiting.append((at, route))
+        self._waiting.append((at, route.spec.ward, route))
+
+    def forget(self, ward: str, *, at: float) -> None:
+        """A ward's route was removed at this moment; it will be served a while longer."""
+        self._waiting.append((at, ward, None))
 
     def serving(self, ward: str, *, now: float, lateness_s: float) -> Route | None:
         """The ward's route as this replica serves it now."""
         while self._waiting and self._waiting[0][0] + lateness_s <= now:
-            _, route = self._waiting.popleft()
-            self._applied[route.spec.ward] = route
+            _, changed, route = self._waiting.popleft()
+            if route is None:
+                self._applied.pop(changed, None)
+            else:
+                self._applied[changed] = route
         return self._applied.get(ward)

@@ -7,6 +7,7 @@ a route's name is bound to its ward.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,15 +17,31 @@ WARD = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 NAME_PREFIX = "ward-"
 
 
+class Trouble(StrEnum):
+    """Why a rule leads to no system. Only a cluster lets such a rule be written."""
+
+    NO_BACKEND = "no-backend"
+    NO_WEIGHT = "no-weight"  # every backend has weight 0
+    SEVERAL_BACKENDS = "several-backends"  # this gateway cannot split a ward's requests
+    UNKNOWN_BACKEND = "unknown-backend"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One named rule. `segments` are the path prefix's parts; reads are copied to `mirror`."""
+    """One named rule. `segments` are the path prefix's parts; reads are copied to `mirror`.
+
+    `epoch`: what it stamps into requests and answers. `method`: "" for every one.
+    `trouble`: it serves nobody, and `backend` is then empty.
+    """
 
     name: str
     path_prefix: str
     segments: tuple[str, ...]
     backend: str
     mirror: str | None
+    epoch: int | None
+    method: str = ""
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +82,22 @@ def wanted_from(raw: object) -> Wanted | tuple[str, ...]:
             return ("a route is a JSON object with metadata and spec",)
 
 
-def rule_for(rules: tuple[Rule, ...], raw_path: str) -> Rule:
-    """The rule whose prefix matches the most whole segments of a path; at least the fallback.
+def rule_for(rules: tuple[Rule, ...], raw_path: str, method: str) -> Rule | None:
+    """The rule whose prefix matches the most whole segments of a path, one for its method first.
+
+    None where nothing matches, which a fallback without a path prevents.
 
     Case counts. A path is compared segment by segment after percent-decoding, and empty
     segments are skipped: `//vitals` and `/%76itals` are vitals; `/vitals%2Fx`,
     `/vitals;a` and `/Vitals` are not.
     """
-    path = _segments(raw_path)
-    matching = (rule for rule in rules if path[: len(rule.segments)] == rule.segments)
-    return max(matching, key=lambda rule: len(rule.segments))
+    path = segments(raw_path)
+    matching = (
+        rule
+        for rule in rules
+        if path[: len(rule.segments)] == rule.segments and rule.method in ("", method)
+    )
+    return max(matching, key=lambda rule: (len(rule.segments), bool(rule.method)), default=None)
 
 
 def as_json(route: Route) -> dict[str, Any]:
@@ -94,6 +117,11 @@ def as_json(route: Route) -> dict[str, Any]:
     }
 
 
+def segments(raw_path: str) -> tuple[str, ...]:
+    """The parts of a path or of a prefix, as they are compared."""
+    return tuple(unquote(part) for part in raw_path.split("/") if part)
+
+
 def _rule_json(rule: Rule) -> dict[str, Any]:
     return {
         "name": rule.name,
@@ -103,29 +131,26 @@ def _rule_json(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _segments(raw_path: str) -> tuple[str, ...]:
-    return tuple(unquote(part) for part in raw_path.split("/") if part)
-
-
 def _wanted(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Wanted:
     return Wanted(
         spec=Spec(
             ward=spec["ward"],
             epoch=spec["epoch"],
-            rules=tuple(_rule(raw) for raw in spec["rules"]),
+            rules=tuple(_rule(raw, spec["epoch"]) for raw in spec["rules"]),
         ),
         annotations=metadata.get("annotations") or {},
         resource_version=str(metadata.get("resource_version") or ""),
     )
 
 
-def _rule(raw: Mapping[str, Any]) -> Rule:
+def _rule(raw: Mapping[str, Any], epoch: int) -> Rule:
     return Rule(
         name=raw["name"],
         path_prefix=raw["path_prefix"],
-        segments=_segments(raw["path_prefix"]),
+        segments=segments(raw["path_prefix"]),
         backend=raw["backend"],
         mirror=raw.get("mirror"),
+        epoch=epoch,
     )
 
 
