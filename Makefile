@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 TEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types contracts bench lock clean
+.PHONY: help setup parts demo test check lint types contracts bench lock clean
 
 help: ## Say what can be done here
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ $(STAMP): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+parts: $(STAMP) ## Build the real parts: etcd, kube-apiserver, Prometheus, Alertmanager
+	@$(BIN)/python -m tests.real.parts build
 
 demo: $(STAMP) ## Watch three wards: one accepted, one broken and returned, one never touched
 	@$(BIN)/wardshift demo $(DEMO_FLAGS)

@@ -10,5 +10,7 @@ echo "tests: pure core, services and command line first; the real parts are foun
 parts=$!
 trap 'kill "$parts" 2>/dev/null || true' EXIT
 # In the order of the files, so that two runs are the same run; for another order give -p randomly.
-exec "$PYTHON" -m pytest -p no:randomly tests/core tests/reports tests/wards tests/service tests/web tests/property \
-    tests/ledger tests/cli tests/practice tests/contract tests/flows tests/e2e "$@"
+FOLDERS=(
+    core reports wards service web property ledger cli practice traps contract flows e2e
+)
+exec "$PYTHON" -m pytest -p no:randomly "${FOLDERS[@]/#/tests/}" "$@"
