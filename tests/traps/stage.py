@@ -48,10 +48,11 @@ class Stage:
         )
 
     def new_ward(self) -> WardId:
-        """A ward whose route every replica serves."""
+        """A ward whose route every replica serves, and whose status says so."""
         ward = WardId(f"trap-{next(_numbers)}")
         fenced.create_route(self.plane, fenced.all_by_name(ward, epoch=1))
         self.eventually(lambda: self.sees(ward) == {("legacy", "1")})
+        self.eventually(lambda: self.says_done(ward))  # the status is a write of its own
         return ward
 
     def routes(self, account: str, *, timeout_s: float = 2.0) -> KubeRoutes:
