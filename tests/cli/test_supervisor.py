@@ -12,7 +12,8 @@ import pytest
 
 from orchestrator.adapters.clock import SystemClock, wait_until
 from orchestrator.adapters.processes import HomeLock, Job, Supervisor, free_port, is_taken
-from orchestrator.cli.everything import clear
+from orchestrator.cli.everything import Wishes, clear, start_everything
+from orchestrator.cli.machine import practice_plan
 from orchestrator.errors import ExitCode, Unavailable
 from tests.cli.running import wardshift
 
@@ -172,6 +173,25 @@ def test_up_without_a_plan_says_what_to_name(tmp_path: Path) -> None:
     ran = wardshift("up", home=tmp_path / "home")
     assert ran.code == ExitCode.USAGE
     assert "--practice" in ran.err
+
+
+def test_a_cluster_goes_with_the_practice_hospital_only(tmp_path: Path) -> None:
+    ran = wardshift("up", "--kubernetes", home=tmp_path / "home")
+    assert ran.code == ExitCode.USAGE
+    assert "--kubernetes goes with --practice" in ran.err
+
+
+def test_without_its_parts_nothing_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    wishes = Wishes(practice=True, kubernetes=True)
+    told: list[str] = []
+    with pytest.raises(Unavailable, match="make parts"):
+        start_everything(practice_plan(), tmp_path / "home", wishes, told.append)
+    assert told == []
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_folder_that_something_runs_in_is_not_cleared(tmp_path: Path) -> None:

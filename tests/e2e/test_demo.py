@@ -1,4 +1,5 @@
-"""The demonstration as a user runs it, checked from what it leaves behind."""
+"""The demonstration as a user runs it, checked from what it leaves behind: with the practice
+gateway's own control plane, and with routes, leases and fence on a real API server."""
 
 import json
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from orchestrator.cli.demo.evidence import candidate_answers, gateway_lines
 from orchestrator.ledger import open_ledger, verify
+from tests.real.kube_server import kube_parts
 
 pytestmark = pytest.mark.real
 TICK_S = 0.5
@@ -20,11 +22,14 @@ FIELDS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory):
+@pytest.fixture(scope="module", params=[False, True], ids=["practice", "kubernetes"])
+def told(request, tmp_path_factory):
     """One demonstration: its JSON, its story, its exit code."""
     home = tmp_path_factory.mktemp("demo") / "home"
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo"]
+    if request.param:
+        kube_parts()  # found, waited for or built
+        command.append("--kubernetes")
     done = subprocess.run(
         [*command, "--format", "json", "--home", str(home)],
         capture_output=True, text=True, timeout=290, check=False,
@@ -51,6 +56,15 @@ def test_the_story_happened_and_can_be_proven(told):
     assert times == sorted(times)
     assert result["frozen"]
     assert "ROLLBACK" in story
+
+
+def test_routes_are_where_they_were_asked_for(told, request):
+    """Each promotion passed the fence: the sentinel granted it and the worker wrote it."""
+    practice = Path(told[0]["gateway_log"]).parent
+    of_its_own = (practice / "gateway.json").exists()
+    of_a_cluster = (practice / "cluster" / "etcd").exists()
+    is_on_kubernetes = "kubernetes" in request.node.callspec.id
+    assert (of_its_own, of_a_cluster) == (not is_on_kubernetes, is_on_kubernetes)
 
 
 def test_restored_within_two_ticks_of_being_visible(told):
