@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,16 @@ class Stage:
         self.everything.stop()
 
     def climber(self) -> Climber:
-        """A flow's hands without Prefect."""
-        return self.installation.climber(Actor(kind=ActorKind.FLOW, name="test"))
+        """A flow's hands without Prefect; on a cluster, with the worker's account."""
+        return self.acting_as("worker").climber(Actor(kind=ActorKind.FLOW, name="test"))
+
+    def acting_as(self, account: str) -> Installation:
+        """The installation as a process of that account has it; the same without a cluster."""
+        kubeconfig = self.hospital.kubeconfigs.get(account)
+        if kubeconfig is None:
+            return self.installation
+        site = self.installation.site.model_copy(update={"kubeconfig": str(kubeconfig)})
+        return replace(self.installation, site=site)
 
     def start_and_approve(self) -> None:
         """People start the programme and approve every stage of the first ward."""
