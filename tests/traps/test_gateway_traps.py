@@ -326,7 +326,7 @@ def test_a_gateway_restarted_without_an_api_server_is_404_and_healthy(stage: Sta
         assert isinstance(not_yet, NotYet)
         assert "answered 404" in not_yet.waiting_for
     finally:
-        stage.plane.restart()
+        stage.plane.start()
     assert isinstance(stage.prove(route), Proof)
 
 
@@ -345,7 +345,7 @@ def test_while_the_api_server_is_away_the_last_configuration_is_served(stage: St
         with pytest.raises((Unavailable, Indeterminate)):
             guard.replace(exposed, resource_version=observed.resource_version)
     finally:
-        stage.plane.restart()
+        stage.plane.start()
     assert isinstance(stage.prove(stage.send_home(ward)), Proof)
 
 

@@ -294,7 +294,7 @@ class Hospital:
 
         cluster = self.cluster
         assert cluster is not None
-        cluster.start()
+        cluster.build()
         fenced.install(cluster)
         fenced.create_routes(cluster, (ward.ward for ward in self.wards), epoch=FIRST_EPOCH)
         self.kubeconfigs = {

@@ -49,7 +49,7 @@ class ApiError(Exception):
 
 
 class ControlPlane:
-    """One control plane. Made by `running`, or made, started and stopped. Thread-safe calls.
+    """One control plane. Made by `running`, or made, built and stopped. Thread-safe calls.
 
     Args:
         folder: of its data, keys and logs; what is found there is gone on with.
@@ -94,7 +94,7 @@ class ControlPlane:
         """Whom to trust: the API server makes its own certificate."""
         return self.folder / "certificates" / "apiserver.crt"
 
-    def start(self) -> None:
+    def build(self) -> None:
         """Start both, with the Gateway API's kinds, and wait until they are served.
 
         Raises: Unavailable with last words.
@@ -108,8 +108,8 @@ class ControlPlane:
         if not wait_until(self._serves_routes, timeout_s=READY_LIMIT_S):
             raise Unavailable("kubernetes", f"HTTPRoutes are not served: {self.last_words()}")
 
-    def restart(self) -> None:
-        """Start the API server again on the same port and data. Raises: Unavailable."""
+    def start(self) -> None:
+        """Start the API server again, on the same port and data. Raises: Unavailable."""
         self._server.start_again()
 
     def kill(self) -> None:
@@ -318,7 +318,7 @@ def running(folder: Path, parts: Parts, *, sync: bool = False) -> Iterator[Contr
     with httpx2.Client(timeout=5.0, trust_env=False) as client:
         plane = ControlPlane(folder, parts, starter=starter, client=client, sync=sync)
         try:
-            plane.start()
+            plane.build()
             yield plane
         finally:
             plane.stop()
