@@ -6,7 +6,7 @@ command line starts quickly and the guard carries nothing that it could stumble 
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -26,6 +26,7 @@ from orchestrator.service.advance import Climber
 from orchestrator.service.desk import Desk
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.follow import Follower
+from orchestrator.service.gateways import GatewayWatch
 from orchestrator.service.guard import Guard
 from orchestrator.service.leases import Keeper, LeaseBook
 from orchestrator.service.record import Book
@@ -81,8 +82,10 @@ class Installation:
     @cached_property
     def prober(self) -> Prober:
         """Asks every gateway replica as a ward."""
-        prefixes = {item.name: item.path_prefix for item in self.plan.slices}
-        return prober_of(self.site, prefixes)
+        return prober_of(self.site, self._prefixes())
+
+    def _prefixes(self) -> Mapping[SliceName, str]:
+        return {item.name: item.path_prefix for item in self.plan.slices}
 
     @cached_property
     def notifier(self) -> Notifier:
@@ -145,8 +148,13 @@ class Installation:
             every_s=every_s,
         )
 
-    def sentinel(self, gauges: Gauges) -> tuple[Sentinel, Follower]:
-        """A sentinel and the follower that keeps it informed; neither is started."""
+    def sentinel(
+        self, gauges: Gauges, probed: Callable[[int, int], None]
+    ) -> tuple[Sentinel, Follower]:
+        """A sentinel and the follower that keeps it informed; neither is started.
+
+        `probed`: hears how many probes of a round were asked, and how many went wrong.
+        """
         follower = self.follower(name="sentinel", every_s=self.plan.policy.tick_s)
         scribe = self.scribe(Actor(kind=ActorKind.SENTINEL, name=process_name()))
         scribe.listen(follower.add)
@@ -163,9 +171,14 @@ class Installation:
         lease_s = self.plan.policy.lease_s
         keeper = Keeper(self.leases, book, holder=process_name(), duration_s=lease_s)
         beside = ThreadPoolExecutor(1, thread_name_prefix="fence")
+        asking = ThreadPoolExecutor(1, thread_name_prefix="gateways")
         sentinel = Sentinel(
             watch=watch,
             fence=FenceWatch(routes, routes, self.clock, beside),
+            # With connections of its own: no proof of a return waits behind it.
+            gateways=GatewayWatch(
+                prober_of(self.site, self._prefixes()), self.clock, asking, probed
+            ),
             leases=self.leases,
             keeper=keeper,
             book=book,

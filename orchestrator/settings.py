@@ -25,6 +25,8 @@ class Site(BaseSettings):
     `addresses`: by the name that a plan's provider gives.
     `kubeconfig`: routes and leases are on that cluster ("mounted": the one this process runs in)
     in `namespace`, and the systems behind these Services; empty: at the practice gateway.
+    `listen_host`: the address that the sentinel's pages listen on; in a pod "0.0.0.0", where what
+    may reach it is said by the network's own rules.
     `clock_file`: only in the practice hospital.
     """
 
@@ -46,6 +48,7 @@ class Site(BaseSettings):
     prefect_api: str = ""
     prefect_ui: str = ""
     sentinel_port: int = 0
+    listen_host: str = "127.0.0.1"
     clock_file: Path | None = None
 
     @property

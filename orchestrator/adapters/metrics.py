@@ -1,9 +1,12 @@
 """What a sentinel shows of itself to Prometheus: the only home of its client's registry.
 
-Each part of the harm window (tick, decide, write, prove) has a histogram of its own, in
-real seconds. No label holds anything but a ward or a trigger.
+Each part of the harm window (detect, decide, write, prove) has a histogram of its own, in
+real seconds; the parts follow one another. What a return may come to need is shown too, so that
+`deploy/prometheus/rules.yaml` can say that the way back itself is degraded.
+No label holds anything but a ward, a trigger, or one of a few fixed words.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
@@ -11,7 +14,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from orchestrator.core.event import (
     Draft,
+    RollbackBlocked,
     RollbackIntended,
+    RollbackPending,
     RollbackProven,
     RollbackWritten,
     Trigger,
@@ -32,9 +37,68 @@ class Tick(Protocol):
         ...
 
     @property
+    def judged_s(self) -> float:
+        """Until everything was judged."""
+        ...
+
+    @property
     def took_s(self) -> float:
         """Until everything was judged, begun and written down."""
         ...
+
+
+class Way(Protocol):
+    """What a return may come to need; see the sentinel's WayBack."""
+
+    @property
+    def fence(self) -> bool | None:
+        """Whether the fence stands; None when nobody can say."""
+        ...
+
+    @property
+    def guard(self) -> bool | None:
+        """Whether a guard is seen to live; None when not watched long enough."""
+        ...
+
+    @property
+    def sentinel(self) -> bool | None:
+        """Whether the leading sentinel is seen to live."""
+        ...
+
+    @property
+    def behind_s(self) -> float:
+        """Real seconds for which the ledger has missed this process's words."""
+        ...
+
+    @property
+    def unwritten(self) -> int:
+        """How many of them are only in memory."""
+        ...
+
+    @property
+    def routes_read(self) -> bool:
+        """Whether the routes answered at the last tick."""
+        ...
+
+
+@dataclass(slots=True)
+class _Return:
+    """One return that is not proven yet. A proof that ran out of time is begun again by the next
+    tick, and its seconds count: `earlier_s` all of them, `proving_s` those after the write.
+    `written_s`: until the write, in the attempt that goes on."""
+
+    written_s: float = 0.0
+    proving_s: float = 0.0
+    earlier_s: float = 0.0
+
+    def goes_on(self, waited_s: float) -> None:
+        """The proof ran out of time after so long."""
+        self.proving_s += waited_s
+        self.earlier_s += self.written_s + waited_s
+        self.written_s = 0.0
+
+
+FENCE_WORDS = {True: "stands", False: "open", None: "unknown"}
 
 
 class SentinelMetrics:
@@ -43,9 +107,17 @@ class SentinelMetrics:
     def __init__(self, *, version: str, plan_hash: str) -> None:
         self._registry = CollectorRegistry()
         self._tick = self._seconds("tick", "One watch tick, readings included", FAST_S)
+        self._detect = self._seconds(
+            "detect", "From the first sample beyond its limit to the tick that decided", SLOW_S
+        )
         self._decide = self._seconds("decide", "Judging, after the last reading", FAST_S)
-        self._write = self._seconds("write", "From a return's beginning to the route", SLOW_S)
-        self._prove = self._seconds("prove", "From a return's beginning to the proof", SLOW_S)
+        self._write = self._seconds(
+            "write", "From a return's beginning to the route's acknowledged write", SLOW_S
+        )
+        self._prove = self._seconds("prove", "From the route's write to the proof", SLOW_S)
+        self._return = self._seconds("return", "From a return's beginning to its proof", SLOW_S)
+        self._returns: dict[WardId | None, _Return] = {}
+        self._show_the_way()
         self._lease_age = self._gauge(
             "wardshift_lease_age_seconds", "Since the ward's lease was renewed", "ward"
         )
@@ -59,6 +131,22 @@ class SentinelMetrics:
         )
         for trigger in Trigger:
             self._rollbacks.labels(trigger=trigger.value)
+        self._returns_pending = Counter(
+            "wardshift_returns_pending",
+            "Proofs of a return that ran out of time and went on",
+            registry=self._registry,
+        )
+        self._blocked = Counter(
+            "wardshift_returns_blocked",
+            "Returns that were not made because legacy was not ready",
+            registry=self._registry,
+        )
+        self._probes = Counter("wardshift_probes", "Probes asked", registry=self._registry)
+        self._probe_failures = Counter(
+            "wardshift_probe_failures",
+            "Probes that the data plane did not answer as the route says",
+            registry=self._registry,
+        )
         info = Info("wardshift", "What runs here", registry=self._registry)
         info.info({"version": version, "plan_hash": plan_hash})
 
@@ -66,14 +154,41 @@ class SentinelMetrics:
         """One tick ended. Leases are shown anew after it."""
         self._ticks.inc()
         self._tick.observe(tick.took_s)
-        self._decide.observe(tick.took_s - tick.read_s)
+        self._decide.observe(tick.judged_s - tick.read_s)
         self._exposed.set(exposed)
         self._blind.set(blind)
-        self._lease_age.clear()
+        self._forget_wards()
 
     def active(self, *, is_active: bool) -> None:
-        """Whether this sentinel leads."""
+        """Whether this sentinel leads; one that does not says nothing of wards."""
         self._active.set(is_active)
+        if not is_active:
+            self._exposed.set(0)
+            self._blind.set(0)
+            self._forget_wards()
+
+    def detected(self, after_s: float) -> None:
+        """A breach was answered so many seconds after its first sample."""
+        self._detect.observe(after_s)
+
+    def legacy(self, ward: WardId, *, is_ready: bool) -> None:
+        """Whether legacy was seen to be able to take the ward."""
+        self._legacy.labels(ward=ward).set(is_ready)
+
+    def way_back(self, way: Way) -> None:
+        """What there is to say of the way back itself."""
+        for stands, word in FENCE_WORDS.items():
+            self._fence.labels(state=word).set(way.fence is stands)
+        self._alive.labels(process="guard").set(way.guard is True)
+        self._alive.labels(process="sentinel").set(way.sentinel is True)
+        self._behind.set(way.behind_s)
+        self._unwritten.set(way.unwritten)
+        self._routes_read.set(way.routes_read)
+
+    def probed(self, asked: int, failed: int) -> None:
+        """One round of probes through the gateways, as one ward."""
+        self._probes.inc(asked)
+        self._probe_failures.inc(failed)
 
     def lease(self, ward: WardId, age_s: float) -> None:
         """Real seconds since the ward's lease was renewed."""
@@ -88,16 +203,49 @@ class SentinelMetrics:
         match draft.happening:
             case RollbackIntended(cause=cause):
                 self._rollbacks.labels(trigger=cause.trigger.value).inc()
+                self._returns[draft.ward] = _Return()
             case RollbackWritten(after_s=after_s):
                 self._write.observe(after_s)
+                self._returns.setdefault(draft.ward, _Return()).written_s = after_s
+            case RollbackPending(waited_s=waited_s):
+                self._returns_pending.inc()
+                self._returns.setdefault(draft.ward, _Return()).goes_on(waited_s)
             case RollbackProven(after_s=after_s):
-                self._prove.observe(after_s)
+                known = self._returns.pop(draft.ward, _Return())
+                self._prove.observe(known.proving_s + after_s - known.written_s)
+                self._return.observe(known.earlier_s + after_s)
+            case RollbackBlocked():
+                self._blocked.inc()
             case _:
                 pass
 
     def page(self) -> bytes:
         """All of it in the text format, of type CONTENT_TYPE."""
         return generate_latest(self._registry)
+
+    def _show_the_way(self) -> None:
+        self._fence = self._gauge(
+            "wardshift_fence", "1 for the state that the fence was seen in last", "state"
+        )
+        self._alive = self._gauge(
+            "wardshift_alive", "1: seen to renew its lease; 0: not, or not yet", "process"
+        )
+        self._legacy = self._gauge(
+            "wardshift_legacy_ready", "1: legacy was seen to be able to take the ward", "ward"
+        )
+        self._behind = self._gauge(
+            "wardshift_ledger_behind_seconds", "Since the oldest word that the ledger misses"
+        )
+        self._unwritten = self._gauge(
+            "wardshift_journal_unwritten", "Drafts only in memory: no disk took them"
+        )
+        self._routes_read = self._gauge(
+            "wardshift_routes_read", "1: the routes answered at the last tick"
+        )
+
+    def _forget_wards(self) -> None:
+        self._lease_age.clear()
+        self._legacy.clear()
 
     def _seconds(self, part: str, words: str, buckets: tuple[float, ...]) -> Histogram:
         name = f"wardshift_{part}_seconds"

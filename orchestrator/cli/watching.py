@@ -57,14 +57,15 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     check_port("--port", port)
     installation = install(home, plan)
     metrics = SentinelMetrics(version=code_version(), plan_hash=installation.plan_hash)
-    one, follower = installation.sentinel(PageGauges(metrics))
+    one, follower = installation.sentinel(PageGauges(metrics), metrics.probed)
     one.watch.hands.scribe.listen(metrics.noted)
     address = _port(port or installation.site.sentinel_port)
-    serve(web_app(installation, one, follower, metrics.page), address)
+    serve(web_app(installation, one, follower, metrics.page), address, host=installation.site.listen_host)
 
     def turn() -> None:
         one.step()
         metrics.pending(follower.pending())
+        metrics.way_back(one.way_back())
 
     with announced(installation.site.home, "sentinel", address):
         follower.start()

@@ -61,7 +61,8 @@ class Bounds:
 class Verdict:
     """One signal's verdict with the numbers compared.
 
-    `value` and `limit` are in the signal's unit, None where there is none;
+    `value` and `limit` are in the signal's unit, None where there is none; `age_s` is how old the
+    sample was when it was judged, None where there was none;
     `blind_for_s` is seconds without sight, less those of sight between, 0 unless BLIND.
     """
 
@@ -73,6 +74,7 @@ class Verdict:
     n: int = 0
     detail: str = ""
     blind_for_s: float = 0.0
+    age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +151,7 @@ def judge(
         return _blind(signal, memory, Code.NO_BASELINE, at_s=at_s)
     if not isinstance(usable, Value):
         return _blind(signal, memory, usable[0], detail=usable[1], at_s=at_s, bounds=bounds)
-    return _compare(signal, memory, bounds, usable.number, usable.n, at_s=at_s)
+    return _compare(signal, memory, bounds, usable, at_s=at_s)
 
 
 def _scaled(threshold: BaselineRatio, baseline: float | None) -> Bounds | None:
@@ -223,14 +225,20 @@ def _blind(
 
 
 def _compare(
-    signal: Signal, memory: Memory, bounds: Bounds, number: float, n: int, *, at_s: float
+    signal: Signal, memory: Memory, bounds: Bounds, seen: Value, *, at_s: float
 ) -> tuple[Memory, Verdict]:
-    beyond = is_beyond(bounds.direction, number, bounds.limit)
+    beyond = is_beyond(bounds.direction, seen.number, bounds.limit)
     marks = (*memory.marks, beyond)[-bounds.repetition.n :]
     made_up = min(memory.blind_s, signal.blind_patience_s) - _since(memory, at_s)
-    level, code = _grade(signal, bounds, number, beyond=beyond, marks=marks)
+    level, code = _grade(signal, bounds, seen.number, beyond=beyond, marks=marks)
     verdict = Verdict(
-        signal=signal.name, level=level, code=code, value=number, limit=bounds.limit, n=n
+        signal=signal.name,
+        level=level,
+        code=code,
+        value=seen.number,
+        limit=bounds.limit,
+        n=seen.n,
+        age_s=seen.age_s,
     )
     return replace(memory, marks=marks, blind_s=max(0.0, made_up), at_s=at_s), verdict
 

@@ -75,6 +75,10 @@ class Scribe:
                 self._lock.release()
         return len(self._unwritten)
 
+    def unwritten(self) -> int:
+        """How many drafts are only in memory, because no disk took them."""
+        return len(self._unwritten)
+
     def _write(self, *, until_s: float) -> None:
         while self._unwritten and self._clock.monotonic() <= until_s:
             draft = self._unwritten[0]

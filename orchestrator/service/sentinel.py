@@ -15,15 +15,18 @@ from typing import Protocol
 import structlog
 
 from orchestrator.core.decision import Hold, Rollback
+from orchestrator.core.route import Route
 from orchestrator.core.state import ProgrammeState
 from orchestrator.core.verdict import Level, worst
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, Leases
 from orchestrator.service.fence import FenceWatch
+from orchestrator.service.gateways import GatewayWatch
 from orchestrator.service.leases import (
     ACTION,
     BEHIND,
     FENCE,
+    GUARD,
     LEGACY,
     SENTINEL,
     Keeper,
@@ -31,12 +34,30 @@ from orchestrator.service.leases import (
     fence_note,
     ward_lease,
 )
+from orchestrator.service.reaction import Onsets
 from orchestrator.service.watch import TickReport, WardTick, Watch
 from wards.model import WardId
 
 log = structlog.get_logger()
 RENEWALS_A_LEASE = 4  # a renewal may be lost three times before anybody else acts
 TICKED_AT = "ticked_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayBack:
+    """What a return may come to need, as far as this sentinel sees it now.
+
+    `fence`, `guard`, `sentinel`: whether it stands or they live, None when nobody can say.
+    `behind_s`: real seconds for which the ledger has missed our words; `unwritten`: those of them
+    that no disk took either. `routes_read`: the routes answered at the last tick.
+    """
+
+    fence: bool | None
+    guard: bool | None
+    sentinel: bool | None
+    behind_s: float
+    unwritten: int
+    routes_read: bool
 
 
 class Gauges(Protocol):
@@ -54,6 +75,14 @@ class Gauges(Protocol):
         """Real seconds since the ward's lease was renewed."""
         ...
 
+    def legacy(self, ward: WardId, *, is_ready: bool) -> None:
+        """Whether legacy was seen to be able to take the ward at this tick."""
+        ...
+
+    def detected(self, after_s: float) -> None:
+        """A breach was answered so many seconds after its first sample."""
+        ...
+
 
 @dataclass(slots=True)
 class Sentinel:
@@ -61,6 +90,7 @@ class Sentinel:
 
     watch: Watch
     fence: FenceWatch
+    gateways: GatewayWatch
     leases: Leases
     keeper: Keeper
     book: LeaseBook
@@ -71,6 +101,7 @@ class Sentinel:
     last_tick: TickReport | None = None
     last_tick_at_s: float | None = None
     _renewed_at_s: dict[str, float] = field(default_factory=dict[str, float])
+    _onsets: Onsets = field(default_factory=Onsets)
 
     def step(self) -> None:
         """Stand by, or tick and renew. Raises nothing that the routes cause."""
@@ -87,10 +118,22 @@ class Sentinel:
         if report.is_fresh:
             self._renew(report)
             self._grant(report)
+        self.gateways.look(_exposed_routes(report))
 
     def tick_age_s(self) -> float | None:
         """Real seconds since the last tick ended; None before the first."""
         return None if self.last_tick_at_s is None else self.clock.monotonic() - self.last_tick_at_s
+
+    def way_back(self) -> WayBack:
+        """What there is to say of the way back itself, leading or standing by."""
+        return WayBack(
+            fence=self.fence.stands(),
+            guard=self.book.is_alive(GUARD),
+            sentinel=self.book.is_alive(SENTINEL),
+            behind_s=self.watch.record.behind_s(),
+            unwritten=self.watch.hands.scribe.unwritten(),
+            routes_read=self.last_tick is not None and self.last_tick.routes_read,
+        )
 
     def stands_by(self) -> bool:
         """Whether another sentinel was seen to lead within its lease."""
@@ -201,6 +244,10 @@ class Sentinel:
             age_s = self.book.age_s(ward_lease(item.view.ward))
             if age_s is not None:
                 self.gauges.lease(item.view.ward, age_s)
+            is_ready = self.watch.legacy_of(item.view.ward) < Level.BLIND
+            self.gauges.legacy(item.view.ward, is_ready=is_ready)
+        for after_s in self._onsets.detected(report):
+            self.gauges.detected(after_s)
 
 
 def leased_wards(report: TickReport, state: ProgrammeState) -> tuple[WardId, ...]:
@@ -210,6 +257,11 @@ def leased_wards(report: TickReport, state: ProgrammeState) -> tuple[WardId, ...
         for item in report.wards
         if item.view.exposed or _is_entering(state, item.view.ward)
     )
+
+
+def _exposed_routes(report: TickReport) -> tuple[Route, ...]:
+    routes = (item.view.route for item in report.wards if item.view.exposed)
+    return tuple(route for route in routes if route is not None)
 
 
 def _is_clear(item: WardTick) -> bool:

@@ -107,11 +107,14 @@ class WardTick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickReport:
-    """One tick, in real seconds. `is_fresh`: it took less than a lease, so leases may be
+    """One tick, in real seconds. `began_at_s`: monotonic; `judged_s`: from there until all was
+    judged. `is_fresh`: it took less than a lease, so leases may be
     renewed on the strength of it. `routes_read`: the routes answered."""
 
     wards: tuple[WardTick, ...]
+    began_at_s: float
     read_s: float
+    judged_s: float
     took_s: float
     is_fresh: bool
     routes_read: bool
@@ -156,15 +159,16 @@ class Watch:
         read_s = self.hands.clock.monotonic() - began_s
         if read_s > self.plan.policy.lease_s:
             # Too old to act upon. What was remembered stays: the next look finds the gap in it.
-            return self._report((), began_s, read_s, routes_read=routes_read)
+            return self._report((), began_s, read_s, read_s, routes_read=routes_read)
         results = tuple(self._judge(state, item, readings.get(item.ward, {})) for item in views)
+        judged_s = self.hands.clock.monotonic() - began_s
         for result in results:
             self._act(result)
         for result in results:
             self._write_down(result, readings.get(result.view.ward, {}))
         self._forget_unwatched(views)
         self.hands.scribe.flush()
-        return self._report(results, began_s, read_s, routes_read=routes_read)
+        return self._report(results, began_s, read_s, judged_s, routes_read=routes_read)
 
     def attend(self, ward: WardId) -> Running | None:
         """Judge one ward's alarms now, without waiting for a tick, and begin the return that they
@@ -184,12 +188,20 @@ class Watch:
         return legacy_level(self.plan, self._recall(ward).verdicts)
 
     def _report(
-        self, results: tuple[WardTick, ...], began_s: float, read_s: float, *, routes_read: bool
+        self,
+        results: tuple[WardTick, ...],
+        began_s: float,
+        read_s: float,
+        judged_s: float,
+        *,
+        routes_read: bool,
     ) -> TickReport:
         took_s = self.hands.clock.monotonic() - began_s
         return TickReport(
             wards=results,
+            began_at_s=began_s,
             read_s=read_s,
+            judged_s=judged_s,
             took_s=took_s,
             is_fresh=took_s <= self.plan.policy.lease_s,
             routes_read=routes_read,

@@ -22,3 +22,11 @@ class PageGauges:
     def lease(self, ward: WardId, age_s: float) -> None:
         """Real seconds since the ward's lease was renewed."""
         self._metrics.lease(ward, age_s)
+
+    def legacy(self, ward: WardId, *, is_ready: bool) -> None:
+        """Whether legacy was seen to be able to take the ward at this tick."""
+        self._metrics.legacy(ward, is_ready=is_ready)
+
+    def detected(self, after_s: float) -> None:
+        """A breach was answered so many seconds after its first sample."""
+        self._metrics.detected(after_s)

@@ -74,10 +74,10 @@ def app(pages: Pages, more: Sequence[BaseRoute] = ()) -> Starlette:
     )
 
 
-def serve(application: Starlette, port: int) -> uvicorn.Server:
-    """Listen on 127.0.0.1 in a thread of its own; signals stay with the process's own loop."""
+def serve(application: Starlette, port: int, *, host: str) -> uvicorn.Server:
+    """Listen in a thread of its own; signals stay with the process's own loop."""
     config = uvicorn.Config(
-        application, host="127.0.0.1", port=port, log_level="warning", access_log=False
+        application, host=host, port=port, log_level="warning", access_log=False
     )
     server = uvicorn.Server(config)
     threading.Thread(target=server.run, name="web", daemon=True).start()

@@ -9,6 +9,7 @@ from orchestrator.core.event import (
     Cause,
     HoldPlaced,
     RollbackIntended,
+    RollbackPending,
     RollbackProven,
     RollbackWritten,
     Trigger,
@@ -22,7 +23,18 @@ AVA, MED = WardId("ava-1"), WardId("med-2")
 @dataclass(frozen=True)
 class Ticked:
     read_s: float
+    judged_s: float
     took_s: float
+
+
+@dataclass(frozen=True)
+class Way:
+    fence: bool | None
+    guard: bool | None
+    sentinel: bool | None
+    behind_s: float = 12.5
+    unwritten: int = 2
+    routes_read: bool = False
 
 
 def samples(metrics: SentinelMetrics) -> dict[tuple[str, str], float]:
@@ -50,10 +62,10 @@ def test_before_anything_happened_every_trigger_stands_at_zero() -> None:
 
 def test_a_tick_is_counted_and_its_parts_are_timed() -> None:
     metrics = made()
-    metrics.ticked(Ticked(read_s=0.5, took_s=0.75), exposed=2, blind=3)
+    metrics.ticked(Ticked(read_s=0.5, judged_s=0.75, took_s=1.0), exposed=2, blind=3)
     seen = samples(metrics)
     assert seen["wardshift_ticks_total", ""] == 1
-    assert seen["wardshift_tick_seconds_sum", ""] == 0.75
+    assert seen["wardshift_tick_seconds_sum", ""] == 1.0
     assert seen["wardshift_decide_seconds_sum", ""] == 0.25
     assert (seen["wardshift_exposed_wards", ""], seen["wardshift_blind_signals", ""]) == (2, 3)
 
@@ -68,14 +80,61 @@ def test_a_return_is_counted_by_its_trigger_and_timed_to_its_proof() -> None:
     seen = samples(metrics)
     assert seen["wardshift_rollbacks_total", "breach"] == 1
     assert seen["wardshift_write_seconds_sum", ""] == 0.25
-    assert seen["wardshift_prove_seconds_sum", ""] == 1.5
+    assert seen["wardshift_prove_seconds_sum", ""] == 1.25
+    assert seen["wardshift_return_seconds_sum", ""] == 1.5
+
+
+def test_a_proof_that_ran_out_of_time_counts_all_its_seconds() -> None:
+    metrics = made()
+    metrics.noted(draft(AVA, RollbackWritten(epoch=2, after_s=0.25)))
+    metrics.noted(draft(AVA, RollbackPending(epoch=2, waited_s=60.0, waiting_for="the gateway")))
+    metrics.noted(draft(AVA, RollbackProven(epoch=2, probes=6, after_s=1.5, still_open=0)))
+    seen = samples(metrics)
+    assert seen["wardshift_prove_seconds_sum", ""] == 61.5
+    assert seen["wardshift_return_seconds_sum", ""] == 61.75
+    assert seen["wardshift_returns_pending_total", ""] == 1
+
+
+def test_the_way_back_is_shown_and_what_nobody_can_say_is_not_good() -> None:
+    metrics = made()
+    metrics.way_back(Way(fence=None, guard=None, sentinel=True))
+    seen = samples(metrics)
+    fence = {word: seen["wardshift_fence", word] for word in ("stands", "open", "unknown")}
+    assert fence == {"stands": 0, "open": 0, "unknown": 1}
+    assert (seen["wardshift_alive", "guard"], seen["wardshift_alive", "sentinel"]) == (0, 1)
+    assert seen["wardshift_ledger_behind_seconds", ""] == 12.5
+    assert (seen["wardshift_journal_unwritten", ""], seen["wardshift_routes_read", ""]) == (2, 0)
+    metrics.way_back(Way(fence=False, guard=True, sentinel=True))
+    seen = samples(metrics)
+    assert (seen["wardshift_fence", "open"], seen["wardshift_fence", "unknown"]) == (1, 0)
+
+
+def test_a_sentinel_that_stands_by_says_nothing_of_wards() -> None:
+    metrics = made()
+    metrics.ticked(Ticked(read_s=0.0, judged_s=0.0, took_s=0.0), exposed=1, blind=2)
+    metrics.lease(AVA, 1.0)
+    metrics.legacy(AVA, is_ready=False)
+    assert samples(metrics)["wardshift_legacy_ready", "ava-1"] == 0
+    metrics.active(is_active=False)
+    seen = samples(metrics)
+    assert not {name for name, label in seen if label == "ava-1"}
+    assert (seen["wardshift_exposed_wards", ""], seen["wardshift_blind_signals", ""]) == (0, 0)
+
+
+def test_probes_and_those_that_went_wrong_are_counted() -> None:
+    metrics = made()
+    metrics.probed(12, 5)
+    metrics.probed(12, 0)
+    seen = samples(metrics)
+    assert seen["wardshift_probes_total", ""] == 24
+    assert seen["wardshift_probe_failures_total", ""] == 5
 
 
 def test_a_ward_that_is_watched_no_more_leaves_no_lease_age_behind() -> None:
     metrics = made()
     metrics.lease(AVA, 1.0)
     metrics.lease(MED, 2.0)
-    metrics.ticked(Ticked(read_s=0.0, took_s=0.0), exposed=1, blind=0)
+    metrics.ticked(Ticked(read_s=0.0, judged_s=0.0, took_s=0.0), exposed=1, blind=0)
     metrics.lease(MED, 0.5)
     ages = {k: v for k, v in samples(metrics).items() if k[0] == "wardshift_lease_age_seconds"}
     assert ages == {("wardshift_lease_age_seconds", "med-2"): 0.5}

@@ -20,6 +20,7 @@ from orchestrator.service.advance import Climber, Did
 from orchestrator.service.desk import Desk
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.follow import Follower
+from orchestrator.service.gateways import GatewayWatch
 from orchestrator.service.guard import Guard
 from orchestrator.service.leases import Keeper, LeaseBook
 from orchestrator.service.record import Book
@@ -119,6 +120,10 @@ class NullGauges:
     def active(self, *, is_active: bool) -> None: ...
 
     def lease(self, ward: str, age_s: float) -> None: ...
+
+    def legacy(self, ward: str, *, is_ready: bool) -> None: ...
+
+    def detected(self, after_s: float) -> None: ...
 
 
 class MemoryReplica:
@@ -269,6 +274,12 @@ class SentinelProcess:
         lease_s = world.plan.policy.lease_s
         self.sentinel = Sentinel(
             fence=FenceWatch(world.routes, world.routes, world.clock, InlineExecutor()),
+            gateways=GatewayWatch(
+                FakeProber(world.routes),
+                world.clock,
+                InlineExecutor(),
+                lambda _asked, _failed: None,
+            ),
             watch=watch,
             leases=leases,
             keeper=Keeper(leases, book, holder=holder, duration_s=lease_s),

@@ -78,9 +78,23 @@ KUBE_APISERVER = Part(
     package="./kube-apiserver",
     pinned="k8s.io/kubernetes",
 )
+PROMTOOL = Part(
+    name="promtool",
+    module=PROMETHEUS.module,
+    package="github.com/prometheus/prometheus/cmd/promtool",
+    pinned=PROMETHEUS.pinned,
+    tags=PROMETHEUS.tags,
+    oldest=3,
+)
+KUSTOMIZE = Part(
+    name="kustomize",
+    module=HERE / "kustomize",
+    package="sigs.k8s.io/kustomize/kustomize/v5",
+    pinned="sigs.k8s.io/kustomize/kustomize/v5",
+)
 ETCD = Part(name="etcd", module=KUBERNETES, package="./etcd", pinned="go.etcd.io/etcd/server/v3")
 # In the order in which the tests come to need them.
-PARTS = (PROMETHEUS, ETCD, KUBE_APISERVER, ALERTMANAGER)
+PARTS = (PROMETHEUS, ETCD, KUBE_APISERVER, ALERTMANAGER, KUSTOMIZE, PROMTOOL)
 
 
 def binary(part: Part) -> Path:
