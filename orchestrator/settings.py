@@ -6,9 +6,10 @@ plan with one hash serves a test hospital and a real one.
 """
 
 import os
+from ipaddress import IPv4Address
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, IPvAnyAddress
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HOME_VARIABLE = "WARDSHIFT_HOME"
@@ -48,7 +49,7 @@ class Site(BaseSettings):
     prefect_api: str = ""
     prefect_ui: str = ""
     sentinel_port: int = 0
-    listen_host: str = "127.0.0.1"
+    listen_host: IPvAnyAddress = IPv4Address("127.0.0.1")
     clock_file: Path | None = None
 
     @property

@@ -24,6 +24,8 @@ from orchestrator.errors import ConfigError
 from orchestrator.ports import Clock
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
     from starlette.applications import Starlette
 
     from orchestrator.bootstrap import Installation
@@ -36,6 +38,7 @@ log = structlog.get_logger()
 LOOKS_A_LEASE = 8
 SLOWEST_LOOK_S = 1.0
 MOST_LEASE_S = 3600.0
+IPV4 = 4
 
 
 def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 0) -> int:
@@ -59,15 +62,16 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     metrics = SentinelMetrics(version=code_version(), plan_hash=installation.plan_hash)
     one, follower = installation.sentinel(PageGauges(metrics), metrics.probed)
     one.watch.hands.scribe.listen(metrics.noted)
-    address = _port(port or installation.site.sentinel_port)
-    serve(web_app(installation, one, follower, metrics.page), address, host=installation.site.listen_host)
+    port = _port(port or installation.site.sentinel_port)
+    host = installation.site.listen_host
+    serve(web_app(installation, one, follower, metrics.page), port, host=str(host))
 
     def turn() -> None:
         one.step()
         metrics.pending(follower.pending())
         metrics.way_back(one.way_back())
 
-    with announced(installation.site.home, "sentinel", address):
+    with announced(installation.site.home, "sentinel", local_url(host, port)):
         follower.start()
         keep_on(turn, every_s=installation.plan.policy.tick_s, clock=installation.clock)
         follower.stop()
@@ -193,9 +197,8 @@ def keep_on(turn: Callable[[], None], *, every_s: float, clock: Clock) -> None:
 
 
 @contextmanager
-def announced(home: Path, name: str, port: int | None) -> Iterator[None]:
+def announced(home: Path, name: str, address: str | None) -> Iterator[None]:
     """Say in home/run where this process is to be found, as long as it runs."""
-    address = None if port is None else f"http://127.0.0.1:{port}"
     file = home / "run" / f"{name}-{os.getpid()}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"pid": os.getpid(), "address": address}), encoding="utf-8")
@@ -204,6 +207,13 @@ def announced(home: Path, name: str, port: int | None) -> Iterator[None]:
         yield
     finally:
         file.unlink(missing_ok=True)
+
+
+def local_url(host: "IPv4Address | IPv6Address", port: int) -> str:
+    """Where this machine finds what listens there; on every address: at its own."""
+    own = "127.0.0.1" if host.version == IPV4 else "::1"
+    name = own if host.is_unspecified else str(host)
+    return f"http://{name}:{port}" if host.version == IPV4 else f"http://[{name}]:{port}"
 
 
 def _port(wanted: int) -> int:

@@ -11,13 +11,19 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 
 from orchestrator.adapters.clock import SystemClock, wait_until
-from orchestrator.cli.watching import keep_on
+from orchestrator.adapters.processes import free_port
+from orchestrator.bootstrap import read_site
+from orchestrator.cli.watching import keep_on, local_url
+from orchestrator.errors import ConfigError
 from orchestrator.service.leases import GUARD, SENTINEL
+from orchestrator.web.pages import serve
 from tests.cli.conftest import WARD, Home
 from wards.practice.hospital import Hospital
 
@@ -203,3 +209,41 @@ def test_a_turn_that_fails_is_followed_by_the_next_until_sigterm() -> None:
 
     keep_on(turn, every_s=0.0, clock=SystemClock())
     assert len(turns) == 3
+
+
+def test_the_pages_listen_on_this_machine_alone_unless_the_site_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WARDSHIFT_LISTEN_HOST", raising=False)
+    assert str(read_site(tmp_path).listen_host) == "127.0.0.1"
+    monkeypatch.setenv("WARDSHIFT_LISTEN_HOST", "0.0.0.0")
+    assert read_site(tmp_path).listen_host.is_unspecified
+    monkeypatch.setenv("WARDSHIFT_LISTEN_HOST", "everywhere")
+    with pytest.raises(ConfigError, match="WARDSHIFT_LISTEN_HOST"):
+        read_site(tmp_path)
+
+
+def test_the_pages_listen_where_they_are_told_and_nowhere_else() -> None:
+    port = free_port()
+    server = serve(Starlette(), port, host="127.0.0.2")
+    try:
+        assert wait_until(lambda: server.started, timeout_s=LIMIT_S)
+        assert get(f"http://127.0.0.2:{port}/")[0] == 404
+        with pytest.raises(urllib.error.URLError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2)
+    finally:
+        server.should_exit = True
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:9701"),
+        ("0.0.0.0", "http://127.0.0.1:9701"),
+        ("::", "http://[::1]:9701"),
+        ("10.1.2.3", "http://10.1.2.3:9701"),
+        ("fd00::7", "http://[fd00::7]:9701"),
+    ],
+)
+def test_a_process_is_announced_where_this_machine_finds_it(host: str, url: str) -> None:
+    assert local_url(ip_address(host), 9701) == url
