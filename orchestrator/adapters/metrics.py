@@ -104,7 +104,7 @@ FENCE_WORDS = {True: "stands", False: "open", None: "unknown"}
 class SentinelMetrics:
     """One process's metrics in a registry of its own. Thread-safe."""
 
-    def __init__(self, *, version: str, plan_hash: str) -> None:
+    def __init__(self, *, version: str, plan_hash: str, lease_s: float) -> None:
         self._registry = CollectorRegistry()
         self._tick = self._seconds("tick", "One watch tick, readings included", FAST_S)
         self._detect = self._seconds(
@@ -121,6 +121,8 @@ class SentinelMetrics:
         self._lease_age = self._gauge(
             "wardshift_lease_age_seconds", "Since the ward's lease was renewed", "ward"
         )
+        limit = self._gauge("wardshift_lease_limit_seconds", "After which a guard takes a lease")
+        limit.set(lease_s)
         self._exposed = self._gauge("wardshift_exposed_wards", "Wards with a slice exposed")
         self._blind = self._gauge("wardshift_blind_signals", "Signals of wards without sight")
         self._pending = self._gauge("wardshift_ledger_pending", "Drafts not yet in the ledger")

@@ -59,7 +59,11 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     logs.configure("sentinel")
     check_port("--port", port)
     installation = install(home, plan)
-    metrics = SentinelMetrics(version=code_version(), plan_hash=installation.plan_hash)
+    metrics = SentinelMetrics(
+        version=code_version(),
+        plan_hash=installation.plan_hash,
+        lease_s=installation.plan.policy.lease_s,
+    )
     one, follower = installation.sentinel(PageGauges(metrics), metrics.probed)
     one.watch.hands.scribe.listen(metrics.noted)
     port = _port(port or installation.site.sentinel_port)

@@ -240,10 +240,11 @@ class Sentinel:
         exposed = sum(bool(item.view.exposed) for item in report.wards)
         blind = sum(verdict.blind_for_s > 0 for item in report.wards for verdict in item.verdicts)
         self.gauges.ticked(report, exposed=exposed, blind=blind)
-        for item in report.wards:
-            age_s = self.book.age_s(ward_lease(item.view.ward))
+        for ward in leased_wards(report, self.watch.record.state()):
+            age_s = self.book.age_s(ward_lease(ward))
             if age_s is not None:
-                self.gauges.lease(item.view.ward, age_s)
+                self.gauges.lease(ward, age_s)
+        for item in report.wards:
             is_ready = self.watch.legacy_of(item.view.ward) < Level.BLIND
             self.gauges.legacy(item.view.ward, is_ready=is_ready)
         for after_s in self._onsets.detected(report):

@@ -48,7 +48,7 @@ def samples(metrics: SentinelMetrics) -> dict[tuple[str, str], float]:
 
 
 def made() -> SentinelMetrics:
-    return SentinelMetrics(version="0.1.0", plan_hash="abc")
+    return SentinelMetrics(version="0.1.0", plan_hash="abc", lease_s=30.0)
 
 
 def test_before_anything_happened_every_trigger_stands_at_zero() -> None:
