@@ -52,6 +52,7 @@ lock: $(STAMP) ## Resolve the packages anew into requirements/
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal pyproject.toml -o requirements/run.txt
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal --group toolchain -o requirements/go.txt
 	@awk '/^uv==/{p=1} p&&/^ *#/{exit} p' requirements/dev.txt > requirements/bootstrap.txt
+	@awk '/^setuptools==/{p=1} p&&/^ *#/{exit} p' requirements/dev.txt > requirements/build.txt
 
 clean: ## Remove what was built here
 	@rm -rf build .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -151,6 +151,26 @@ def test_without_ledger_and_prefect_both_start_and_watch(ready: Home) -> None:
             assert not [name for name in one.imported() if name.split(".")[0] == "prefect"]
 
 
+def test_a_sentinel_shows_what_a_return_may_come_to_need(ready: Home, hospital: Hospital) -> None:
+    with running(ready, "sentinel") as sentinel, running(ready, "guard", "--lease-s", "2"):
+        metrics = f"{sentinel.address()}/metrics"
+
+        def shows(*lines: str) -> bool:
+            page = get(metrics)[1].splitlines()
+            return all(line in page for line in lines)
+
+        well = (
+            'wardshift_fence{state="stands"} 1.0',
+            'wardshift_alive{process="guard"} 1.0',
+            'wardshift_alive{process="sentinel"} 1.0',
+            "wardshift_routes_read 1.0",
+            "wardshift_journal_unwritten 0.0",
+        )
+        assert wait_until(lambda: shows(*well), timeout_s=LIMIT_S), get(metrics)[1]
+        hospital.behave(refuse_routes=True)
+        assert wait_until(lambda: shows("wardshift_routes_read 0.0"), timeout_s=LIMIT_S)
+
+
 def test_a_second_sentinel_stands_by_healthy_and_takes_over(ready: Home) -> None:
     with running(ready, "sentinel") as first:
         assert leads(first.address())

@@ -57,7 +57,11 @@ class PrometheusServer:
 
 @contextmanager
 def prometheus_running(
-    folder: Path, targets: Sequence[str], *, scrape_every_s: float = 0.25
+    folder: Path,
+    targets: Sequence[str],
+    *,
+    scrape_every_s: float = 0.25,
+    rules: Sequence[Path] = (),
 ) -> Iterator[PrometheusServer]:
     """Start, wait until ready, and end a server that scrapes `host:port` targets.
 
@@ -66,7 +70,7 @@ def prometheus_running(
     """
     config = folder / "prometheus.yaml"
     targets_file = folder / "targets.json"
-    config.write_text(_config(targets_file, scrape_every_s))
+    config.write_text(_config(targets_file, scrape_every_s, rules))
     log = folder / "prometheus.log"
     port = _free_port()
     with log.open("wb") as output:
@@ -91,11 +95,16 @@ def prometheus_running(
         _stop(server)
 
 
-def _config(targets_file: Path, scrape_every_s: float) -> str:
+def _config(targets_file: Path, scrape_every_s: float, rules: Sequence[Path]) -> str:
     every = f"{scrape_every_s * 1000:.0f}ms"
     return json.dumps(
         {
-            "global": {"scrape_interval": every, "scrape_timeout": every},
+            "global": {
+                "scrape_interval": every,
+                "scrape_timeout": every,
+                "evaluation_interval": every,
+            },
+            "rule_files": [str(file) for file in rules],
             "scrape_configs": [
                 {
                     "job_name": "tests",

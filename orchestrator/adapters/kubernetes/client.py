@@ -33,6 +33,9 @@ from orchestrator.errors import ConfigError, Conflict, Indeterminate, Refused, U
 log = structlog.get_logger()
 _T = TypeVar("_T")
 AT_ONCE = 128
+FIELD_MANAGER = (
+    "wardshift"  # whose fields of an object are whose: other tools are told to leave ours
+)
 GRACE_S = 0.25  # the socket's own timeout comes first, and says more
 WATCH_S = 10  # the server ends a watch after so long; that it does is its sign of life
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY = 401, 403, 404, 409, 429
@@ -86,7 +89,10 @@ class Cluster:
             f"{kind.plural} {body['metadata']['name']}",
             expected="none",
             call=lambda api: api.create_namespaced_custom_object(
-                **_of(kind), body=body, _request_timeout=self._waits()
+                **_of(kind),
+                body=body,
+                field_manager=FIELD_MANAGER,
+                _request_timeout=self._waits(),
             ),
         )
 
@@ -107,6 +113,7 @@ class Cluster:
                 **_of(kind),
                 name=metadata["name"],
                 body=body,
+                field_manager=FIELD_MANAGER,
                 dry_run="All" if dry_run else None,
                 _request_timeout=self._waits(),
             ),
