@@ -5,7 +5,7 @@ procedures) pass through as they are: whoever prints them escapes them.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -143,6 +143,13 @@ class Page:
     lights: tuple[Light, ...]
     cards: tuple[Card, ...]
 
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[Card, ...]], ...]:
+        """The cards that somebody may have to look at, and the quiet ones, which are small."""
+        loud = tuple(card for card in self.cards if card.tone is not Tone.QUIET)
+        quiet = tuple(card for card in self.cards if card.tone is Tone.QUIET)
+        return tuple((name, cards) for name, cards in (("loud", loud), ("small", quiet)) if cards)
+
 
 def page(board: Board, words: Words) -> Page:
     """Every string of the board in that language."""
@@ -205,7 +212,7 @@ def _card(row: WardRow, board: Board, words: Words) -> Card:
         tone=TONES[row.head],
         title=said.title,
         held="" if row.held is None else f"{words.labels.held}: {row.held}",
-        chips=tuple(_chip(item, words) for item in row.slices),
+        chips=_chips(row, words),
         staff=said.staff.format(**parts),
         on_call=_on_call(row, said.on_call.format(**parts), words),
         level="none" if row.level is None else row.level.name.lower(),
@@ -257,6 +264,14 @@ def _on_call(row: WardRow, said: str, words: Words) -> str:
     names = [words.gates.get(item.gate, item.gate) for item in row.closed]
     more = f" (+{len(names) - MOST_GATES})" if len(names) > MOST_GATES else ""
     return f"{words.labels.gates}: {', '.join(names[:MOST_GATES])}{more}"
+
+
+def _chips(row: WardRow, words: Words) -> tuple[Chip, ...]:
+    """One for each slice; a single one when all are alike."""
+    if len({(item.side, item.is_mirrored) for item in row.slices}) == 1:
+        whole = replace(row.slices[0], title=words.labels.every_slice.capitalize())
+        return (_chip(whole, words),)
+    return tuple(_chip(item, words) for item in row.slices)
 
 
 def _chip(item: SliceRow, words: Words) -> Chip:

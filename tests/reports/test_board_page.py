@@ -126,6 +126,19 @@ def test_after_a_return_the_board_is_not_calm_but_stands_still() -> None:
     assert whole.mood is Mood.STANDSTILL
 
 
+@BOTH
+def test_slices_that_are_all_alike_are_one_chip_and_others_one_each(words: Words) -> None:
+    (alike,) = page(board(sight(ward=HOME, route=route_at(None), judged={})), words).cards[0].chips
+    assert alike.text == words.sides[Side.LEGACY]
+    apart = page(board(sight()), words).cards[0].chips
+    assert [chip.side for chip in apart] == ["candidate", "legacy"]
+
+
+def test_no_card_is_left_out_of_the_groups() -> None:
+    whole = page(board(sight()), SV)
+    assert [card for _, cards in whole.groups for card in cards] == list(whole.cards)
+
+
 def test_the_last_return_says_when_why_and_whether_it_is_proven() -> None:
     home = sight(ward=HOME, route=route_at(None), judged={})
     text = next(line.text for line in page(board(home), SV).cards[0].lines if "åter" in line.label)

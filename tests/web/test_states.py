@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.core.event import RollbackProven
-from tests.plans import FIRST
+from tests.plans import FIRST, SLOW
 from tests.web.stage import Stage
 from tests.web.states import STATES
 
@@ -35,3 +35,36 @@ def test_another_ward_is_shown_as_it_is_too() -> None:
     page = stages[0].page()
     assert page.count("<article") == len(stages[0].world.plan.wards)
     assert page.index(f"ward-{FIRST}") < page.index("ward-med-2")
+
+
+def test_a_hung_sentinels_last_verdicts_are_not_shown_as_todays() -> None:
+    stages: list[Stage] = []
+    STATES["sentinel_hung"][0](stages.append)
+    card = stages[0].card()
+    assert "Bedöms inte just nu" in card
+    assert "INOM GRÄNSERNA" not in card
+
+
+def test_a_sentinel_that_lost_its_lead_shows_the_ledgers_verdicts_while_fresh() -> None:
+    stages: list[Stage] = []
+    STATES["exposed_pass"][0](stages.append)
+    one = stages[0]
+    first, second = one.world.sentinels
+    first.sentinel.is_active = False  # as after a renewal that another one won
+    one.world.numbers[SLOW] = 1.5
+    for _ in range(8):
+        one.world.clock.advance(2.1)
+        second.turn()
+        one.world.guards[0].turn()
+        first.follower.round()
+        first.sentinel.book.see(one.world.leases.all())
+    page = one.page()
+    assert "visas av reserven" in page
+    assert "VARNING" in one.card()
+    one.world.ledger.down = True
+    for _ in range(5):
+        one.world.clock.advance(2.1)
+        second.turn()
+        first.sentinel.book.see(one.world.leases.all())
+    assert '<p class="title">VI SER INTE</p>' in one.card()
+    assert "VARNING" not in one.card()
