@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from orchestrator.core.alarm import Alarm, alarms
+from orchestrator.core.concern import Drill
 from orchestrator.core.decision import Decision, Hold, legacy_level
 from orchestrator.core.gates.answer import Closed, GateAnswer, Unknown, not_open
 from orchestrator.core.gates.rules import Life
@@ -19,7 +21,6 @@ from orchestrator.core.route import Route, exposed_slices
 from orchestrator.core.soak import SoakProgress, soak_progress
 from orchestrator.core.state import (
     Freeze,
-    LastVerdict,
     Phase,
     ProgrammeState,
     Return,
@@ -30,6 +31,7 @@ from orchestrator.core.verdict import Level, Verdict, worst
 from orchestrator.core.view import (
     WardView,
     foreign_return,
+    last_verdicts,
     recorded_exposure,
     stray_slices,
     view,
@@ -51,6 +53,7 @@ class Head(StrEnum):
     SIDE_UNKNOWN = "side_unknown"
     NO_ROUTE = "no_route"
     BLIND = "blind"
+    ALARMED = "alarmed"  # an alert or a report stands against its exposure
     LEGACY_SICK = "legacy_sick"  # on legacy, which does not answer
     MOVING = "moving"
     WARN = "warn"
@@ -167,6 +170,8 @@ class WardRow:
     lease_age_s: float | None
     soak: SoakProgress | None
     returned: ReturnRow | None
+    drill: Drill | None
+    alarms: tuple[Alarm, ...]
     held: str | None
     closed: tuple[Closed | Unknown, ...]
     resume_roles: frozenset[Role]
@@ -197,6 +202,7 @@ class Board:
     pending: int
     watchers: tuple[WatcherRow, ...]
     freeze: Freeze | None
+    is_stopped: bool
     wards: tuple[WardRow, ...]
 
 
@@ -207,6 +213,7 @@ class _Facts:
     routes_read: bool
     verdicts: tuple[Verdict, ...]
     level: Level | None
+    alarms: tuple[Alarm, ...]
     is_watched: bool
     decision: Decision | None
 
@@ -241,6 +248,7 @@ def board(sight: Sight) -> Board:
         pending=sight.ledger_pending,
         watchers=_watchers(sight),
         freeze=sight.state.freeze,
+        is_stopped=sight.state.stopped is not None,
         wards=tuple(sorted(rows, key=lambda row: order.index(row.head))),
     )
 
@@ -272,6 +280,8 @@ def _ward_row(sight: Sight, ward: Ward) -> WardRow:
         lease_age_s=sight.lease_ages_s.get(ward.id) if facts.is_exposed else None,
         soak=_soak(sight, state),
         returned=_return_row(sight.plan, state.returned),
+        drill=state.drill,
+        alarms=facts.alarms,
         held=state.held,
         closed=not_open(sight.gates.get(ward.id, ())),
         resume_roles=state.resume_roles,
@@ -285,9 +295,14 @@ def _facts(sight: Sight, ward: WardId) -> _Facts:
     route = None if sight.routes is None else sight.routes.get(ward)
     verdicts = _verdicts(sight, state)
     judged = None if sight.judged is None else sight.judged.get(ward)
+    seen = view(sight.plan, state, route)
+    found = alarms(
+        sight.plan, sight.state, state, exposed=seen.exposed, verdicts=verdicts, now=sight.now
+    )
     return _Facts(
         plan=sight.plan,
-        view=view(sight.plan, state, route),
+        view=seen,
+        alarms=found,
         routes_read=sight.routes is not None,
         verdicts=verdicts,
         level=worst(item.level for item in verdicts) if verdicts else None,
@@ -309,6 +324,11 @@ def _is_blocked(it: _Facts) -> bool:
     return it.is_exposed and it.state.blocked is not None
 
 
+def _must_return(it: _Facts) -> bool:
+    is_alarmed = any(alarm.level is Level.BREACH for alarm in it.alarms)
+    return is_alarmed or it.worst_of(Purpose.SAFETY) is Level.BREACH
+
+
 def _is_legacy_sick(it: _Facts) -> bool:
     return bool(it.verdicts) and legacy_level(it.plan, it.verdicts) is Level.BREACH
 
@@ -321,12 +341,13 @@ HEADS: tuple[tuple[Head, Callable[[_Facts], bool]], ...] = (
     (Head.BLOCKED, _is_blocked),
     (Head.RETURNING, lambda it: it.is_at(Phase.RETURNING) or foreign_return(it.view) is not None),
     (Head.UNWATCHED, lambda it: it.is_exposed and not it.is_watched),
-    (Head.BREACH, lambda it: it.is_exposed and it.worst_of(Purpose.SAFETY) is Level.BREACH),
+    (Head.BREACH, lambda it: it.is_exposed and _must_return(it)),
     (Head.STRAY, lambda it: it.routes_read and bool(stray_slices(it.plan, it.view))),
     (Head.NO_WAY_BACK, lambda it: it.is_exposed and _is_legacy_sick(it)),
     (Head.SIDE_UNKNOWN, lambda it: not it.routes_read),
     (Head.NO_ROUTE, lambda it: it.view.route is None),
     (Head.BLIND, lambda it: it.is_exposed and it.level in (None, Level.BLIND)),
+    (Head.ALARMED, lambda it: it.is_exposed and bool(it.alarms)),
     (Head.LEGACY_SICK, lambda it: not it.is_exposed and _is_legacy_sick(it)),
     (Head.MOVING, lambda it: it.is_at(Phase.PROMOTING)),
     (Head.WARN, lambda it: it.is_exposed and it.level is Level.WARN),
@@ -347,19 +368,7 @@ def _verdicts(sight: Sight, state: WardState) -> tuple[Verdict, ...]:
         return () if mine is None else mine.verdicts
     if not (is_record_fresh(sight) and sight.life.sentinel is True):
         return ()
-    return tuple(_as_verdict(item) for item in state.verdicts)
-
-
-def _as_verdict(item: LastVerdict) -> Verdict:
-    said = item.verdict
-    return Verdict(
-        signal=said.signal,
-        level=said.level,
-        code=said.code,
-        value=said.value,
-        limit=said.limit,
-        n=said.n,
-    )
+    return last_verdicts(state)
 
 
 def _signals(plan: Plan, verdicts: tuple[Verdict, ...]) -> tuple[SignalRow, ...]:

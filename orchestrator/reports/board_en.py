@@ -1,5 +1,6 @@
 """The board in English, on request."""
 
+from orchestrator.core.alarm import AlarmCode
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
 from orchestrator.core.verdict import Level
@@ -26,6 +27,10 @@ LABELS = Labels(
     no_lease="none was seen",
     soak="Whole clean shifts",
     returned="Last return",
+    drill="Last drill",
+    drill_passed="{at}, passed: back within {restore} s, proven within {prove} s",
+    drill_failed="{at}, FAILED: {problem}",
+    alarm_lines="Alerts and reports",
     returned_at="began",
     written_at="switched",
     proven_at="proven",
@@ -39,6 +44,8 @@ LABELS = Labels(
     gates="Waits for",
     gates_open="Nothing stands in the way of the next stage",
     frozen="FROZEN: NOTHING MOVES FORWARD",
+    frozen_report="{ward}: somebody on the ward stopped the line (report {report})",
+    frozen_stop="the whole programme is stopped ({reason})",
     frozen_who="{ward} went back to the old system ({reason})",
     thaw="Ends when the cause is found and {roles} agree",
     not_started="The programme is not started",
@@ -87,10 +94,10 @@ HEADS = {
         on_call="Start the watch: wardshift sentinel. If that fails: wardshift rollback {ward}",
     ),
     Head.BREACH: HeadWords(
-        title="LIMIT CROSSED",
+        title="MUST GO BACK",
         staff="Stop writing in the new system. The ward is about to go back to the old system by "
         "itself. Have the downtime procedure at hand: {downtime}",
-        on_call="{signal}. If nothing happens within half a minute: wardshift rollback {ward}",
+        on_call="{alarms}. If nothing happens within half a minute: wardshift rollback {ward}",
     ),
     Head.STRAY: HeadWords(
         title="SWITCHED, NOT DECIDED",
@@ -123,6 +130,12 @@ HEADS = {
         staff="We cannot see now whether the new system works. Read again what you write. If it "
         "lasts, the ward goes back to the old system by itself.",
         on_call="{signal}. See why the source does not answer.",
+    ),
+    Head.ALARMED: HeadWords(
+        title="ALERT OR REPORT",
+        staff="Go on in the new system, but read again what you write. An alert or a report is "
+        "being looked into. If you see a fault yourselves, say so at once.",
+        on_call="{alarms}.",
     ),
     Head.LEGACY_SICK: HeadWords(
         title="OLD SYSTEM DOES NOT ANSWER",
@@ -213,7 +226,18 @@ EN = Words(
         (Watcher.LEDGER, Sign.UNKNOWN): "not seen yet",
     },
     triggers=TRIGGERS,
+    alarms={
+        AlarmCode.FIRING: "firing",
+        AlarmCode.FIRED_BEFORE: "fired before the switch already",
+        AlarmCode.OTHER_SLICE: "about something that is not switched",
+        AlarmCode.SILENCED: "silenced, not gone",
+        AlarmCode.WARNING: "a warning",
+        AlarmCode.REPORTED: "reported, not confirmed",
+        AlarmCode.CONFIRMED: "reported and confirmed",
+        AlarmCode.STOPPED: "stopped",
+    },
     gates={
+        "no_alarms": "alerts and reports to be looked into",
         "not_frozen": "the freeze after a return to end",
         "plan_unchanged": "the approved plan to be in force",
         "ward_in_turn": "the ward's turn",

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from orchestrator.core.concern import Drill
 from orchestrator.core.event import Cause
 from orchestrator.core.ids import Role, Side
+from orchestrator.core.state import Freeze
 from orchestrator.core.verdict import Level
 from orchestrator.reports.board import (
     Board,
@@ -55,6 +57,7 @@ TONES = {
     Head.SIDE_UNKNOWN: Tone.UNKNOWN,
     Head.NO_ROUTE: Tone.UNKNOWN,
     Head.BLIND: Tone.UNKNOWN,
+    Head.ALARMED: Tone.WATCH,
     Head.LEGACY_SICK: Tone.ALARM,
     Head.MOVING: Tone.MOVING,
     Head.WARN: Tone.WATCH,
@@ -231,10 +234,20 @@ def _parts(row: WardRow, board: Board, words: Words) -> dict[str, str]:
         "downtime": _sentence(row.downtime),
         "stage": row.next_stage or row.stage or "",
         "signal": _signal(row.signals[0], words) if row.signals else words.labels.not_judged,
+        "alarms": _against(row, words),
         "waiting": _sentence(waiting) if waiting else "",
         "roles": _roles(row.resume_roles, board, words),
         "expected": _expected(row, words),
     }
+
+
+def _against(row: WardRow, words: Words) -> str:
+    """The alarms that stand against the ward's exposure, the gravest first; without any, the
+    worst signal."""
+    if not row.alarms:
+        return _signal(row.signals[0], words) if row.signals else words.labels.not_judged
+    ordered = sorted(row.alarms, key=lambda one: -one.level)
+    return "; ".join(f"{one.reason} ({words.alarms[one.code]})" for one in ordered)
 
 
 def _served(row: WardRow, side: Side, words: Words) -> str:
@@ -321,12 +334,26 @@ def _lines(row: WardRow, board: Board, words: Words) -> Iterable[Line]:
         yield Line(label=labels.soak, text=counted)
     if row.is_exposed:
         yield Line(label=labels.lease, text=_age(row.lease_age_s, words) or labels.no_lease)
+    if row.alarms:
+        yield Line(label=labels.alarm_lines, text=_against(row, words))
+    if row.drill is not None:
+        yield Line(label=labels.drill, text=_drill(row.drill, board, words))
     if row.returned is not None:
         yield Line(label=labels.returned, text=_return(row.returned, board, words))
     yield Line(label=labels.downtime, text=row.downtime)
     if row.contacts:
         said = (f"{_role(who, words)}: {channel}" for who, channel in row.contacts)
         yield Line(label=labels.contacts, text="; ".join(said))
+
+
+def _drill(item: Drill, board: Board, words: Words) -> str:
+    said = words.labels.drill_passed if item.passed else words.labels.drill_failed
+    return said.format(
+        at=_time(item.done_at, board),
+        restore=number(item.restore_s, words),
+        prove=number(item.prove_s, words),
+        problem=item.problem,
+    )
 
 
 def _return(item: ReturnRow, board: Board, words: Words) -> str:
@@ -374,14 +401,23 @@ def _banners(board: Board, words: Words) -> Iterable[Line]:
 def _frozen(board: Board, words: Words) -> str:
     freeze = board.freeze
     assert freeze is not None
+    thaw = words.labels.thaw.format(roles=_roles(freeze.agreed, board, words))
+    return f"{_time(freeze.since, board)}: {_frozen_by(board, freeze, words)}. {thaw}."
+
+
+def _frozen_by(board: Board, freeze: Freeze, words: Words) -> str:
+    """A stopped programme, a report from the bedside, or a return: each is said as what it is."""
+    labels = words.labels
+    if board.is_stopped or freeze.ward is None:
+        return labels.frozen_stop.format(reason=freeze.reason)
     row = next((one for one in board.wards if one.id == freeze.ward), None)
+    name = freeze.ward if row is None else row.name
+    if freeze.report is not None:
+        return labels.frozen_report.format(ward=name, report=freeze.report)
     reason = freeze.reason
     if row is not None and row.returned is not None:
         reason = _cause(row.returned.back.cause, row.returned, words)
-    name = freeze.origin if row is None else row.name
-    who = words.labels.frozen_who.format(ward=name, reason=reason)
-    thaw = words.labels.thaw.format(roles=_roles(freeze.agreed, board, words))
-    return f"{_time(freeze.since, board)}: {who}. {thaw}."
+    return labels.frozen_who.format(ward=name, reason=reason)
 
 
 def _light(row: WatcherRow, words: Words) -> Light:

@@ -1,5 +1,6 @@
 """The board in Swedish: what staff on the wards read and read aloud."""
 
+from orchestrator.core.alarm import AlarmCode
 from orchestrator.core.event import Trigger
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
@@ -26,6 +27,10 @@ LABELS = Labels(
     no_lease="inget har setts",
     soak="Hela arbetspass utan anmärkning",
     returned="Senaste återgång",
+    drill="Senaste övning",
+    drill_passed="{at}, godkänd: tillbaka på {restore} s, bevisat på {prove} s",
+    drill_failed="{at}, UNDERKÄND: {problem}",
+    alarm_lines="Larm och anmälningar",
     returned_at="började",
     written_at="omkopplad",
     proven_at="bevisad",
@@ -39,6 +44,8 @@ LABELS = Labels(
     gates="Väntar på",
     gates_open="Inget hindrar nästa steg",
     frozen="STOPP FÖR ALLA STEG FRAMÅT",
+    frozen_report="{ward}: någon på avdelningen har stoppat (anmälan {report})",
+    frozen_stop="hela införandet är stoppat ({reason})",
     frozen_who="{ward} gick tillbaka till gamla systemet ({reason})",
     thaw="Upphävs när orsaken är funnen och {roles} är överens",
     not_started="Införandet är inte startat",
@@ -87,10 +94,10 @@ HEADS = {
         on_call="Starta övervakningen: wardshift sentinel. Går det inte: wardshift rollback {ward}",
     ),
     Head.BREACH: HeadWords(
-        title="GRÄNS PASSERAD",
+        title="SKA TILLBAKA",
         staff="Sluta skriva i nya systemet. Avdelningen går strax tillbaka till gamla systemet av "
         "sig själv. Ha reservrutinen framme: {downtime}",
-        on_call="{signal}. Händer inget inom en halv minut: wardshift rollback {ward}",
+        on_call="{alarms}. Händer inget inom en halv minut: wardshift rollback {ward}",
     ),
     Head.STRAY: HeadWords(
         title="OMKOPPLAD UTAN BESLUT",
@@ -123,6 +130,12 @@ HEADS = {
         staff="Vi ser inte just nu om nya systemet fungerar. Läs om det ni skriver. Varar det, går "
         "avdelningen tillbaka till gamla systemet av sig själv.",
         on_call="{signal}. Se efter varför källan inte svarar.",
+    ),
+    Head.ALARMED: HeadWords(
+        title="LARM ELLER ANMÄLAN",
+        staff="Fortsätt i nya systemet, men läs om det ni skriver. Ett larm eller en anmälan "
+        "utreds. Ser ni själva ett fel, säg till direkt.",
+        on_call="{alarms}.",
     ),
     Head.LEGACY_SICK: HeadWords(
         title="GAMLA SYSTEMET SVARAR INTE",
@@ -238,9 +251,19 @@ SV = Words(
         Trigger.LEASE: "ingen övervakade avdelningen längre",
         Trigger.PERSON: "en person begärde det",
         Trigger.STRAY: "något var omkopplat utan beslut",
-        Trigger.ALERT: "ett larm krävde det",
-        Trigger.STOP: "personalen på avdelningen stoppade",
+        Trigger.ALERT: "ett larm",
+        Trigger.STOP: "någon på avdelningen stoppade",
         Trigger.PROGRAMME: "hela införandet stoppades",
+    },
+    alarms={
+        AlarmCode.FIRING: "larmar",
+        AlarmCode.FIRED_BEFORE: "larmade redan före omkopplingen",
+        AlarmCode.OTHER_SLICE: "gäller något som inte är omkopplat",
+        AlarmCode.SILENCED: "larmet är tystat, inte borta",
+        AlarmCode.WARNING: "varning",
+        AlarmCode.REPORTED: "anmält, inte bekräftat",
+        AlarmCode.CONFIRMED: "anmält och bekräftat",
+        AlarmCode.STOPPED: "stoppat",
     },
     gates={
         "not_frozen": "att stoppet efter en återgång hävs",
@@ -251,8 +274,8 @@ SV = Words(
         "sentinel_alive": "en levande övervakning",
         "guard_alive": "en levande väktare",
         "fence_proven": "en prövad spärr",
+        "no_alarms": "att larm och anmälningar är utredda",
         "signals_clear": "att signalerna är klara",
-        "no_alarms": "att inget larm och ingen rapport från avdelningen är öppen",
         "baselines_known": "att jämförelsevärden är mätta",
         "soaked": "tillräckligt många hela arbetspass",
         "in_window": "tillåten tid",

@@ -2,13 +2,14 @@
 
 Every table is total over its codes; a gate or a trigger that is newer than the words is named
 by its code. Sentences take these parts: {new_slices}, {old_slices}, {downtime}, {stage},
-{signal}, {patience}, {ward}, {waiting}, {roles}, {expected}.
+{signal}, {alarms}, {ward}, {waiting}, {roles}, {expected}.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.core.alarm import AlarmCode
 from orchestrator.core.event import Trigger
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
@@ -55,6 +56,10 @@ class Labels:
     no_lease: str
     soak: str
     returned: str
+    drill: str
+    drill_passed: str
+    drill_failed: str
+    alarm_lines: str
     returned_at: str
     written_at: str
     proven_at: str
@@ -69,6 +74,8 @@ class Labels:
     gates_open: str
     frozen: str
     frozen_who: str
+    frozen_report: str
+    frozen_stop: str
     thaw: str
     not_started: str
     standby: str
@@ -110,5 +117,6 @@ class Words:
     watchers: Mapping[Watcher, str]
     signs: Mapping[tuple[Watcher, Sign], str]
     triggers: Mapping[Trigger, str]
+    alarms: Mapping[AlarmCode, str]
     gates: Mapping[str, str]
     roles: Mapping[str, str]

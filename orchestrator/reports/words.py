@@ -47,9 +47,9 @@ TRIGGERS = {
     Trigger.LEASE: "nobody watched the ward any more",
     Trigger.PERSON: "a person asked for it",
     Trigger.STRAY: "the route exposed what nobody had written ahead",
-    Trigger.ALERT: "an alert asked for it",
-    Trigger.STOP: "staff at the bedside stopped the line",
-    Trigger.PROGRAMME: "the whole programme was stopped",
+    Trigger.ALERT: "an alert fired",
+    Trigger.STOP: "somebody at the bedside stopped the line",
+    Trigger.PROGRAMME: "the programme was stopped",
 }
 CODES = {
     Code.WITHIN: "within its limit",

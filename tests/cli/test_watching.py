@@ -131,6 +131,9 @@ def test_a_sentinel_leads_shows_itself_and_ends_cleanly(
         shown = ready.run("show", WARD, "--format", "json").json
         assert {row["gate"]: row["answer"] for row in shown["gates"]}["sentinel_alive"] == "open"
         assert get(f"{address}/board/nowhere-1")[0] == 404
+        status, page = get(f"{address}/")
+        assert status == 200
+        assert f'id="ward-{WARD}"' in page
         assert one.stop() == 0
         assert list((ready.path / "run").iterdir()) == []
         assert not [name for name in one.imported() if name.split(".")[0] == "prefect"]
@@ -196,6 +199,7 @@ def test_a_sentinel_that_was_stopped_is_not_healthy_and_one_without_routes_says_
         assert becomes(f"{address}/healthz", 200)
         hospital.behave(refuse_routes=True)
         assert json.loads(get(f"{address}/board")[1])["routes_read"] is False
+        assert wait_until(lambda: "OKÄNT" in get(f"{address}/now")[1], timeout_s=LIMIT_S)
 
 
 def test_a_site_without_a_gateway_is_said(home: Home) -> None:

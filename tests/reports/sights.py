@@ -1,22 +1,34 @@
 """One calm sight of the small plan, to be changed in one thing at a time."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from orchestrator.core.concern import Concerns, Drill, StandingAlert, StopReport
 from orchestrator.core.decision import Hold, HoldCode, Stay, StayCode
-from orchestrator.core.event import Cause, RollbackBlocked, Trigger
+from orchestrator.core.event import (
+    AlertHeard,
+    AlertStatus,
+    Cause,
+    RollbackBlocked,
+    Trigger,
+    Via,
+    Weight,
+)
 from orchestrator.core.gates.rules import Life
 from orchestrator.core.ids import StageName
 from orchestrator.core.route import Annotation, Route, desired_route
 from orchestrator.core.state import Intent, Phase, ProgrammeState, Return, WardState
 from orchestrator.core.verdict import Code, Level, Verdict
 from orchestrator.reports.board import Judged, Sight, WardRow, board
-from tests.plans import FIRST, LEGACY_UP, SECOND, SLOW, plan
+from tests.plans import FIRST, HEAD, LEGACY_UP, SECOND, SLOW, plan
 
 NOW = datetime(2027, 3, 1, 6, tzinfo=UTC)
 ALIVE = Life(sentinel=True, guard=True, fence=True)
 CAUSE = Cause(trigger=Trigger.BREACH, reason="slow", signal=SLOW, value=3.2, limit=2.0)
+DRILL = Drill(
+    done_at=NOW, rounds=3, restore_s=0.31, prove_s=0.92, passed=True, problem="", plan_hash="h"
+)
 BLOCKED = RollbackBlocked(cause=CAUSE, legacy="not ready", downtime_procedure="paper")
 RETURN = Return(cause=CAUSE, seen_at=NOW, actor="sentinel:test")
 STAY = Stay(code=StayCode.GATES)
@@ -36,6 +48,34 @@ def ward_at(phase: Phase, stage: str | None = None, **more: Any) -> WardState:
 
 def entering(stage: str) -> Intent:
     return Intent(stage=StageName(stage), epoch=4, exposes=True)
+
+
+def alerted(status: AlertStatus, *, before_h: float = -1.0) -> WardState:
+    """A ward at notes of which an alert says something; it began so long before the exposure."""
+    began = NOW - timedelta(hours=before_h + 2)
+    heard = AlertHeard(
+        name="SlowDisk",
+        fingerprint="f1",
+        weight=Weight.RETURN,
+        status=status,
+        via=Via.WEBHOOK,
+        started_at=began,
+    )
+    standing = StandingAlert(heard=heard, heard_at=began)
+    return ward_at(
+        Phase.AT_STAGE,
+        "notes",
+        exposed_since=NOW - timedelta(hours=2),
+        concerns=Concerns(alerts=(standing,)),
+    )
+
+
+def reported() -> WardState:
+    """A ward at notes of which one person at the bedside says something."""
+    made = StopReport(
+        report="r7", role=HEAD, reporter="d", words="text is gone", slice_name=None, made_at=NOW
+    )
+    return ward_at(Phase.AT_STAGE, "notes", concerns=Concerns(reports=(made,)))
 
 
 def verdict(level: Level, signal: str = SLOW, **more: Any) -> Verdict:

@@ -5,23 +5,26 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.event import VerdictChanged
+from orchestrator.core.alarm import AlarmCode
+from orchestrator.core.event import AlertStatus, ProgrammeStopped, VerdictChanged
 from orchestrator.core.gates.rules import Life
 from orchestrator.core.ids import Side
 from orchestrator.core.route import RETURN_MARK
 from orchestrator.core.state import LastVerdict, Phase
 from orchestrator.core.verdict import Code, Level
 from orchestrator.reports.board import HEADS, Head, Sign, Watcher, board
-from tests.plans import FIRST, LEGACY_UP, SECOND, SLOW, TEXT_LOST
+from tests.plans import FIRST, LEAD, LEGACY_UP, SECOND, SLOW, TEXT_LOST
 from tests.reports.sights import (
     ALIVE,
     BLOCKED,
     MUST_HOLD,
     NOW,
     RETURN,
+    alerted,
     entering,
     first,
     judged,
+    reported,
     route_at,
     sight,
     verdict,
@@ -47,6 +50,13 @@ CASES: dict[str, tuple[Head, dict[str, Any]]] = {
     "out of sight": (Head.BLIND, {"tick": judged(Level.BLIND)}),
     "exposed, and nothing was judged": (Head.BLIND, {"judged": {}}),
     "over a limit": (Head.BREACH, {"tick": judged(Level.BREACH)}),
+    "an alert that fires": (Head.BREACH, {"ward": alerted(AlertStatus.FIRING)}),
+    "a silenced alert": (Head.ALARMED, {"ward": alerted(AlertStatus.SILENCED)}),
+    "one report from the bedside": (Head.ALARMED, {"ward": reported()}),
+    "a report that a signal confirms": (
+        Head.BREACH,
+        {"ward": reported(), "tick": judged(Level.WARN)},
+    ),
     "legacy sick, ward sound": (Head.NO_WAY_BACK, {"tick": judged(legacy=Level.BREACH)}),
     "over a limit, legacy sick": (
         Head.BLOCKED,
@@ -239,3 +249,10 @@ def test_a_ledger_that_was_never_read_is_no_programme_that_was_not_started() -> 
     empty = replace(sight().state, plan_hash=None)
     assert board(sight(state=empty)).is_unstarted
     assert not board(sight(state=empty, ledger_age_s=None)).is_unstarted
+
+
+def test_a_stopped_programme_says_of_an_exposed_ward_that_it_must_go_back() -> None:
+    stop = ProgrammeStopped(role=LEAD, reason="licence lapsed")
+    row = first(sight(state=replace(sight().state, stopped=stop)))
+    assert row.head is Head.BREACH
+    assert [alarm.code for alarm in row.alarms] == [AlarmCode.STOPPED]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.event import Trigger
+from orchestrator.core.alarm import AlarmCode
+from orchestrator.core.event import AlertStatus, ProgrammeStopped, Trigger
 from orchestrator.core.gates.answer import Closed
 from orchestrator.core.gates.rules import RULES
 from orchestrator.core.ids import Side
@@ -18,10 +19,13 @@ from orchestrator.reports.board_words import Lang, Words
 from tests.plans import FIRST, LEAD
 from tests.reports.sights import (
     ALIVE,
+    DRILL,
     NOW,
     RETURN,
+    alerted,
     first,
     judged,
+    reported,
     route_at,
     sight,
     ward_at,
@@ -47,6 +51,7 @@ def test_every_code_has_words(words: Words) -> None:
     assert set(words.signs) == {(one, sign) for one in Watcher for sign in Sign}
     assert set(words.watchers) == set(Watcher)
     assert set(words.triggers) == set(Trigger)
+    assert set(words.alarms) == set(AlarmCode)
     assert {rule.__name__ for rule in RULES} <= set(words.gates)
     assert all(getattr(words.labels, item.name) for item in fields(words.labels))
 
@@ -184,3 +189,37 @@ def test_a_standby_says_that_another_one_watches() -> None:
 )
 def test_numbers_are_short_and_never_exponents(value: float | None, text: str) -> None:
     assert number(value, SV) == text
+
+
+@BOTH
+def test_a_freeze_is_said_as_what_it_is(words: Words) -> None:
+    """A report that froze the programme is no return; a stopped programme is no ward's."""
+    reported = Freeze(ward=FIRST, reason="in English", since=NOW, report="r7")
+    state = replace(sight().state, freeze=reported)
+    text = page(board(sight(state=state)), words).banners[0].text
+    assert words.labels.frozen_report.format(ward="Ward ava-1", report="r7") in text
+    stop = ProgrammeStopped(role=LEAD, reason="licence lapsed")
+    whole = Freeze(ward=None, reason="licence lapsed", since=NOW)
+    state = replace(sight().state, freeze=whole, stopped=stop)
+    text = page(board(sight(state=state)), words).banners[0].text
+    assert words.labels.frozen_stop.format(reason="licence lapsed") in text
+
+
+@pytest.mark.parametrize(
+    ("drill", "said"),
+    [
+        (DRILL, "07:00:00, godkänd: tillbaka på 0,31 s, bevisat på 0,92 s"),
+        (replace(DRILL, passed=False, problem="too slow"), "07:00:00, UNDERKÄND: too slow"),
+        (None, None),
+    ],
+)
+def test_the_last_drill_is_shown_and_nothing_before_the_first(drill: Any, said: Any) -> None:
+    ward = ward_at(Phase.AT_STAGE, "notes", drill=drill)
+    lines = {line.label: line.text for line in page(board(sight(ward=ward)), SV).cards[0].lines}
+    assert lines.get("Senaste övning") == said
+
+
+def test_an_alert_and_a_report_are_named_to_operations() -> None:
+    card = page(board(sight(ward=alerted(AlertStatus.SILENCED))), SV).cards[0]
+    assert card.on_call == "alert SlowDisk silenced (larmet är tystat, inte borta)."
+    assert "report r7" in page(board(sight(ward=reported())), SV).cards[0].on_call
