@@ -247,7 +247,6 @@ EN = Words(
         "guard_alive": "a living guard",
         "fence_proven": "a proven fence",
         "signals_clear": "clear signals",
-        "no_alarms": "no open alert and no open report from the bedside",
         "baselines_known": "measured baselines",
         "soaked": "enough whole shifts",
         "in_window": "a time that is allowed",
