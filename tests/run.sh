@@ -11,6 +11,6 @@ parts=$!
 trap 'kill "$parts" 2>/dev/null || true' EXIT
 # In the order of the files, so that two runs are the same run; for another order give -p randomly.
 FOLDERS=(
-    core reports wards service web property ledger cli practice traps contract flows deploy e2e
+    core reports wards service web property ledger cli practice traps contract kube flows deploy e2e
 )
 exec "$PYTHON" -m pytest -p no:randomly "${FOLDERS[@]/#/tests/}" "$@"

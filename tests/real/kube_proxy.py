@@ -30,11 +30,14 @@ class Asked:
 @dataclass
 class KubeProxy:
     """The door. `lose`: how many of the next writes land without their answer coming back;
-    `storm`: statuses for the next writes, which do not reach the server."""
+    `storm`: statuses for the next writes, which do not reach the server; `always`: the status of
+    every write; `expired`: tokens that are taken no more."""
 
     url: str = ""
     lose: int = 0
     storm: list[int] = field(default_factory=list[int])
+    always: int | None = None
+    expired: set[str] = field(default_factory=set[str])
     delay_s: float = 0.0
     down: bool = False
     asked: list[Asked] = field(default_factory=list[Asked])
@@ -53,7 +56,7 @@ class KubeProxy:
     def take_storm(self) -> int | None:
         """The status of the next write, if there is a storm."""
         with self._lock:
-            return self.storm.pop(0) if self.storm else None
+            return self.storm.pop(0) if self.storm else self.always
 
 
 @contextmanager
@@ -73,7 +76,11 @@ def kube_proxy(server: KubeServer) -> Iterator[KubeProxy]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             is_write = self.command in ("PUT", "POST", "PATCH", "DELETE")
             token = self.headers.get("authorization", "").removeprefix("Bearer ")
-            proxy.asked.append(Asked(self.command, self.path, token.removeprefix("bearer ")))
+            token = token.removeprefix("bearer ")
+            proxy.asked.append(Asked(self.command, self.path, token))
+            if token in proxy.expired:
+                self._send(401, {}, b'{"kind":"Status","message":"Unauthorized"}')
+                return
             if proxy.down:
                 self._send(503, {}, b'{"kind":"Status","message":"down"}')
                 return

@@ -1,0 +1,239 @@
+"""Every process killed with SIGKILL before and after every effect of promotion and rollback.
+
+The effects are not hand-picked: each scenario runs once undisturbed and writes down the effects
+that its process had on the world; then it runs again for each of them, and the process dies there.
+Routes, leases and fence are on a real API server, the ledger and the journals on disk.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.clock import wait_until
+from orchestrator.core.route import exposed_slices
+from orchestrator.core.state import Phase
+from orchestrator.service.leases import ward_lease
+from tests.kube.doomed import WARD, When
+from tests.kube.stage import LIMIT_S, Accounts, Stage, drop, was_killed
+from tests.real.kube_site import KubeSite
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """`doomed` is killed; `cast` lives on beside it; `replaced` by whom once that may be, which is
+    at once, or when nobody works in the candidate any more. `ends`: where it may come to rest.
+    `must`: effects without which the list was not generated from what we think it was."""
+
+    doomed: str
+    prepare: Callable[[Stage], None]
+    ends: Callable[[Stage], bool]
+    must: frozenset[str]
+    cast: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    replaced_at_home: tuple[str, ...] = ()
+
+
+def exposed_and_harmful(stage: Stage) -> None:
+    stage.expose()
+    stage.breach()
+
+
+def exposed_and_left(stage: Stage) -> None:
+    stage.expose()
+    stage.lease()
+
+
+def exposed_and_watched(stage: Stage) -> None:
+    stage.expose()
+    stage.start("sentinel")
+    stage.await_leases("sentinel", ward_lease(WARD))
+
+
+def exposed_and_unanswered(stage: Stage) -> None:
+    stage.expose()
+    stage.breach_on_record()
+
+
+def at_the_stage_before(stage: Stage) -> bool:
+    ward = stage.ward()
+    is_before = ward.phase is Phase.AT_STAGE and ward.stage == stage.plan.stages[0].name
+    return is_before and ward.intent is None and not exposed_slices(stage.route())
+
+
+RETURNED = frozenset(
+    {"journal: RollbackIntended", "route: rollback", "journal: RollbackWritten",
+     "journal: RollbackProven"}
+)  # fmt: skip
+RECORDED = frozenset(
+    f"{where}: {what}"
+    for where in ("ledger", "settle")
+    for what in ("RollbackIntended", "RollbackWritten", "RollbackProven")
+)
+SCENARIOS = {
+    "the worker promotes": Scenario(
+        doomed="worker",
+        prepare=Stage.approve,
+        cast=("sentinel", "guard"),
+        replaced=("worker",),
+        ends=Stage.is_at_rest,
+        must=frozenset(
+            {
+                "ledger: WardStarted readiness",
+                "ledger: PromotionIntended shadow",
+                "route: enter shadow",
+                "ledger: StageEntered shadow",
+                "ledger: PromotionIntended notes",
+                "route: enter notes",
+                "ledger: StageEntered notes",
+            }
+        ),
+    ),
+    "the worker gives a promotion up": Scenario(
+        doomed="worker",
+        prepare=Stage.intend,
+        replaced=("worker",),
+        ends=at_the_stage_before,
+        must=frozenset({"route: promotion abandoned", "ledger: PromotionAbandoned"}),
+    ),
+    "the worker returns as second line": Scenario(
+        doomed="worker",
+        prepare=exposed_and_unanswered,
+        replaced=("worker", "guard"),
+        ends=Stage.is_home,
+        must=RETURNED | RECORDED,
+    ),
+    "the sentinel lets a promotion through": Scenario(
+        doomed="sentinel",
+        prepare=Stage.approve,
+        cast=("guard", "worker"),
+        replaced_at_home=("sentinel",),
+        ends=Stage.is_at_rest,
+        must=frozenset(
+            {"lease sentinel: create", "lease ward-medicine-52: create", "route: grant"}
+        ),
+    ),
+    "the sentinel returns": Scenario(
+        doomed="sentinel",
+        prepare=exposed_and_harmful,
+        replaced=("guard",),
+        replaced_at_home=("sentinel",),
+        ends=Stage.is_home,
+        must=RETURNED | RECORDED,
+    ),
+    "the guard shows that it lives": Scenario(
+        doomed="guard",
+        prepare=Stage.approve,
+        cast=("sentinel", "worker"),
+        replaced=("guard",),
+        ends=Stage.is_at_rest,
+        must=frozenset({"lease guard: create", "lease guard: renew"}),
+    ),
+    "the guard returns": Scenario(
+        doomed="guard",
+        prepare=exposed_and_left,
+        replaced=("guard",),
+        replaced_at_home=("sentinel",),
+        ends=Stage.is_home,
+        must=RETURNED | {"lease ward-medicine-52: seize"},
+    ),
+    "a person returns": Scenario(
+        doomed="command-line",
+        prepare=exposed_and_watched,
+        cast=("guard",),
+        ends=Stage.is_at_rest,
+        must=RETURNED,
+    ),
+}
+
+STILL_S = 2.0  # what a process does again and again, it has done by then
+
+
+class Matrix:
+    """One scenario, played again and again; each time in a folder of its own."""
+
+    def __init__(
+        self, scenario: Scenario, kube: KubeSite, accounts: Accounts, folder: Path
+    ) -> None:
+        self._scenario = scenario
+        self._made = (kube, accounts)
+        self._folders = (folder / str(number) for number in count())
+        self.wrongs: list[str] = []
+        self.unmet: list[str] = []
+
+    def effects(self) -> list[str]:
+        """What the process does to the world when nobody kills it."""
+        stage = self._stage()
+        try:
+            stage.start(self._scenario.doomed)
+            stage.await_rest(lambda: self._is_done(stage))
+            wait_until(lambda: False, timeout_s=STILL_S)
+            return stage.effects(self._scenario.doomed)
+        finally:
+            stage.end()
+
+    def play(self, effect: str, when: When) -> None:
+        """Kill the process there, let the others go on, and look at what came of it."""
+        stage = self._stage()
+        try:
+            self._play(stage, effect, when)
+        except AssertionError as error:
+            self.wrongs.append(f"{when} {effect}: {error}")
+        finally:
+            stage.end()
+        drop(stage.home)
+
+    def _play(self, stage: Stage, effect: str, when: When) -> None:
+        one = stage.start(self._scenario.doomed, effect=effect, when=when)
+        wait_until(lambda: not one.is_alive() or self._is_done(stage), timeout_s=LIMIT_S)
+        if one.is_alive():
+            wait_until(lambda: not one.is_alive(), timeout_s=STILL_S)
+        if one.is_alive() or not was_killed(one):
+            self.unmet.append(f"{when} {effect}")
+            return
+        for role in self._scenario.replaced:
+            stage.start(role)
+        if self._scenario.replaced_at_home:
+            stage.await_rest(lambda: not exposed_slices(stage.route()))
+            for role in self._scenario.replaced_at_home:
+                stage.start(role)
+        stage.await_rest(lambda: self._scenario.ends(stage))
+        wrongs = stage.wrongs()
+        assert not wrongs, f"{wrongs}\n{stage.story()}"
+
+    def _stage(self) -> Stage:
+        stage = Stage(*self._made, next(self._folders))
+        try:
+            self._scenario.prepare(stage)
+            for role in self._scenario.cast:
+                stage.start(role)
+        except BaseException:
+            stage.end()
+            raise
+        return stage
+
+    def _is_done(self, stage: Stage) -> bool:
+        return self._scenario.must <= set(stage.effects(self._scenario.doomed))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_killed_at_any_effect_the_ward_ends_where_the_rules_allow(
+    name: str, kube: KubeSite, accounts: Accounts, tmp_path: Path
+) -> None:
+    matrix = Matrix(SCENARIOS[name], kube, accounts, tmp_path)
+    effects = matrix.effects()
+    assert effects
+    for effect in effects:
+        for when in ("before", "after"):
+            matrix.play(effect, when)
+    assert not matrix.wrongs, "\n\n".join(matrix.wrongs)
+    assert all(is_renewal(effect) for effect in matrix.unmet), matrix.unmet
+
+
+def is_renewal(effect: str) -> bool:
+    """What a process does only when it lives long enough may not come up again."""
+    return effect.endswith(": renew")
