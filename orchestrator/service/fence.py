@@ -17,6 +17,7 @@ from orchestrator.ports import Clock, Fence, Routes
 
 log = structlog.get_logger()
 AGAIN_S = 30.0
+AGAIN_AFTER_MISS_S = 2.0  # a route that changed under the try is no reason to stand still long
 OLD_S = 3 * AGAIN_S
 
 
@@ -65,7 +66,7 @@ class FenceWatch:
         self._clock = clock
         self._executor = executor
         self._running: Future[None] | None = None
-        self._tried_at_s: float | None = None
+        self._due_at_s: float | None = None
         self._seen_at_s: float | None = None
         self._stands = False
 
@@ -74,9 +75,9 @@ class FenceWatch:
         now_s = self._clock.monotonic()
         if self._running is not None and not self._running.done():
             return
-        if self._tried_at_s is not None and now_s - self._tried_at_s < AGAIN_S:
+        if self._due_at_s is not None and now_s < self._due_at_s:
             return
-        self._tried_at_s = now_s
+        self._due_at_s = now_s + AGAIN_S
         self._running = self._executor.submit(self._try)
 
     def stands(self) -> bool | None:
@@ -96,6 +97,7 @@ class FenceWatch:
             through = breaches(self._fence, one)
         except (Unavailable, Refused) as error:
             log.warning("fence.missed", problem=str(error))
+            self._due_at_s = self._clock.monotonic() + AGAIN_AFTER_MISS_S
             return
         except Exception:
             log.exception("fence.stumbled")

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import shutil
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from shutil import copyfile, rmtree
 from typing import Any
 
 from orchestrator.adapters.clock import set_practice_clock, wait_until
@@ -37,8 +37,9 @@ from orchestrator.ledger import FileReplica, SqlLedger, migrate, pending_in, ver
 from orchestrator.ports import Clock
 from orchestrator.service.leases import ACTION, LEGACY, LeaseBook, ward_lease
 from orchestrator.settings import write_site
-from tests.kube import doomed
+from tests.kube import doomed, parent
 from tests.kube.doomed import LEASE_S, WARD, Fuse, When
+from tests.kube.parent import PROGRAMME
 from tests.kube.ports import say_signals
 from tests.kube.witness import LEASES, Witness
 from tests.real.kube_server import ApiError
@@ -48,25 +49,28 @@ NOON = datetime(2027, 3, 1, 11, tzinfo=UTC)
 NOTES = StageName("notes")
 TEXT_LOST = SignalName("text_lost")
 WHO = Annotation(who="test", why="made")
-PROGRAMME = Path(__file__).parent / "programme.yaml"
 LIMIT_S = 60.0
+DEAD = "dead"  # who held a lease and renews it no more
 SLACK_S = 2.0  # past a lease; the promise of design section 2, rule 7
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([doomed.__name__])
+PROCESSES.set_forkserver_preload([parent.__name__])
 
 
 @dataclass
 class Accounts:
-    """The hands of each account, as themselves."""
+    """The hands of each account, as themselves, and a ledger in which nothing stands yet."""
 
     configs: dict[str, Path]
     clusters: dict[str, Cluster]
+    empty_ledger: Path
 
     @classmethod
     def of(cls, kube: KubeSite) -> "Accounts":
         configs = {name: kube.kubeconfig(name) for name in kube.tokens}
         clusters = {name: Cluster(config, timeout_s=10) for name, config in configs.items()}
-        return cls(configs, clusters)
+        empty = kube.server.folder / "empty.sqlite"
+        migrate(f"sqlite:///{empty}")
+        return cls(configs, clusters, empty)
 
     def routes(self, account: str) -> KubeRoutes:
         return KubeRoutes(self.clusters[account], BACKENDS, namespace=NAMESPACE)
@@ -116,7 +120,7 @@ class Stage:
                 "clock_file": str(self.home / "clock.json"),
             },
         )
-        migrate(f"sqlite:///{(self.home / 'ledger.sqlite').resolve()}")
+        copyfile(self.accounts.empty_ledger, self.home / "ledger.sqlite")
         return install(self.home)
 
     def end(self) -> None:
@@ -181,7 +185,7 @@ class Stage:
         """The lease of a sentinel that has just died."""
         self.accounts.leases("sentinel", self.installation.clock).put(
             ward_lease(WARD),
-            holder="dead",
+            holder=DEAD,
             duration_s=LEASE_S,
             transitions=0,
             notes={LEGACY: "pass", ACTION: action},
@@ -301,7 +305,17 @@ class Stage:
         return [page for page in map(json.loads, lines) if page["code"] == code]
 
     def await_leases(self, *names: str) -> None:
-        """Each of these leases is held by somebody who lives."""
+        """Each of these leases is held by one of our processes."""
+        leases = self.accounts.leases("guard", self.installation.clock)
+
+        def all_held() -> bool:
+            held = {one.name for one in leases.all() if one.holder != DEAD}
+            return held >= set(names)
+
+        self.await_rest(all_held)
+
+    def await_life(self, *names: str) -> None:
+        """Each of these leases is renewed by somebody."""
         leases = self.accounts.leases("guard", self.installation.clock)
         book = LeaseBook(self.installation.clock)
 
@@ -314,7 +328,7 @@ class Stage:
     def holder(self, name: str) -> str:
         """Who holds a lease now."""
         found = self.accounts.leases("guard", self.installation.clock).all()
-        return next(record.holder for record in found if record.name == name)
+        return next((one.holder for one in found if one.name == name), "")
 
     def story(self) -> str:
         """What to look at when a case went wrong."""
@@ -364,4 +378,4 @@ def _forward_after_return(entries: Iterable[Entry]) -> bool:
 
 def drop(folder: Path) -> None:
     """A case that went well leaves nothing behind."""
-    shutil.rmtree(folder, ignore_errors=True)
+    rmtree(folder, ignore_errors=True)

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.adapters.clock import SystemClock, wait_until
 from orchestrator.core.event import RollbackIntended, RollbackWritten, Trigger
-from orchestrator.service.leases import ward_lease
+from orchestrator.service.leases import SENTINEL, ward_lease
 from tests.kube.doomed import DISK_FULL, WARD
 from tests.kube.ports import say_signals
 from tests.kube.stage import LIMIT_S, Accounts, Stage
@@ -47,9 +47,10 @@ def scene(kube: KubeSite, accounts: Accounts, tmp_path: Path) -> Iterator[Scene]
         config = kube.server.kubeconfig(f"door-{next(_numbers)}", token, url=door.url)
         stage = Stage(kube, accounts, tmp_path / "home", *PATIENT)
         try:
-            stage.expose()
             stage.start("sentinel", config=config)
-            stage.await_leases("sentinel", ward_lease(WARD))
+            stage.await_leases(SENTINEL)
+            stage.expose()
+            stage.await_leases(SENTINEL, ward_lease(WARD))
             yield Scene(stage, door, config)
         finally:
             stage.end()

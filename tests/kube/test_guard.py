@@ -30,8 +30,9 @@ def stage(kube: KubeSite, accounts: Accounts, tmp_path: Path) -> Iterator[Stage]
 
 def watched(stage: Stage, *, guards: int = 1) -> int:
     """An exposed ward with a sentinel and guards; the sentinel's pid."""
-    stage.expose()
     sentinel = stage.start("sentinel")
+    stage.await_leases(SENTINEL)
+    stage.expose()
     stage.await_leases(SENTINEL, ward_lease(WARD))
     for _ in range(guards):
         stage.start("guard")
@@ -79,7 +80,7 @@ def test_a_restart_of_the_api_server_moves_no_ward_whose_sentinel_lives(stage: S
     stage.kube.server.kill()
     wait_until(lambda: False, timeout_s=2 * LEASE_S)
     stage.kube.server.start()
-    stage.await_leases(SENTINEL, "guard", ward_lease(WARD))
+    stage.await_life(SENTINEL, "guard", ward_lease(WARD))
     assert stays_exposed(stage, WATCHED_S)
     assert not stage.happenings(RollbackIntended)
 

@@ -47,8 +47,8 @@ class Witness:
     def end(self) -> None:
         for connection in self._connections:
             with suppress(OSError):
-                assert connection.sock is not None
-                connection.sock.shutdown(2)
+                if connection.sock is not None:
+                    connection.sock.shutdown(2)
         for thread in self._threads:
             thread.join(10)
 

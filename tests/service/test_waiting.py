@@ -5,8 +5,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from orchestrator.core import event as ev
+from orchestrator.errors import Unavailable
+from orchestrator.service.fence import AGAIN_AFTER_MISS_S, FenceWatch
 from orchestrator.service.leases import GUARD, SENTINEL, ward_lease
 from tests.plans import FIRST, SLOW
+from tests.property.world import InlineExecutor
 from tests.service.test_returning import happenings, tick, world
 
 __all__ = ["world"]
@@ -125,3 +128,14 @@ def test_the_wall_clock_is_nothing_to_the_guard(world):
             world.guards[0].turn()
     assert world.exposed()
     assert {SENTINEL, GUARD} <= set(world.leases._kept)
+
+
+def test_a_try_of_the_fence_that_was_missed_is_made_again_soon(world):
+    """Else nothing goes forward for half a minute because a route changed under the try."""
+    watch = FenceWatch(world.routes, world.routes, world.clock, InlineExecutor())
+    world.routes.fail_next(Unavailable("routes", "another version"))
+    watch.look()
+    assert watch.stands() is None
+    world.clock.advance(AGAIN_AFTER_MISS_S)
+    watch.look()
+    assert watch.stands() is True
