@@ -115,6 +115,7 @@ SCENARIOS = {
         doomed="worker",
         prepare=exposed_and_unanswered,
         replaced=("worker", "guard"),
+        replaced_at_home=("sentinel",),  # which proves what was written and not yet proven
         ends=Stage.is_home,
         must=RETURNED | RECORDED,
     ),
@@ -196,7 +197,6 @@ class Matrix:
             self.wrongs.append(f"{when} {effect}: {error}")
         finally:
             stage.end()
-        drop(stage.home)
 
     def _play(self, stage: Stage, effect: str, when: When) -> None:
         one = stage.start(self._scenario.doomed, effect=effect, when=when)
@@ -216,6 +216,7 @@ class Matrix:
         stage.await_rest(lambda: self._scenario.ends(stage))
         wrongs = stage.wrongs()
         assert not wrongs, f"{wrongs}\n{stage.story()}"
+        drop(stage.home)
 
     def _stage(self) -> Stage:
         stage = Stage(*self._made, next(self._folders))
