@@ -33,7 +33,7 @@ from orchestrator.core.route import Annotation, Route, all_legacy, desired_route
 from orchestrator.core.state import Phase, WardState, fold
 from orchestrator.core.verdict import Code, Level
 from orchestrator.errors import Unavailable, WardshiftError
-from orchestrator.ledger import FileReplica, SqlLedger, migrate, pending_in, verify
+from orchestrator.ledger import FileReplica, SqlLedger, drain, migrate, pending_in, verify
 from orchestrator.ports import Clock
 from orchestrator.service.leases import ACTION, LEGACY, LeaseBook, ward_lease
 from orchestrator.settings import write_site
@@ -216,6 +216,10 @@ class Stage:
         self._started.append(process)
         return process
 
+    def carry(self) -> None:
+        """Carry what the processes said into the ledger, as each of them does for the others."""
+        drain(self.home / "journal", self.ledger)
+
     def effects(self, role: str) -> list[str]:
         """The distinct effects that a process has had, in the order of their first time."""
         trace = self.home / f"{role}.trace"
@@ -262,7 +266,7 @@ class Stage:
 
         assert wait_until(holds, timeout_s=LIMIT_S, every_s=0.1), self.story()
 
-    def wrongs(self) -> list[str]:
+    def wrongs(self, *, leases: int = 1) -> list[str]:
         """Everything about the end that no rule allows; empty when all is as it must be."""
         ward, exposed = self.ward(), exposed_slices(self.route())
         allowed = self.plan.stage(ward.stage).candidate if ward.stage else ()
@@ -274,7 +278,8 @@ class Stage:
         found = {
             f"the ledger is not sound: {self.unsound()}": self.unsound() is not None,
             f"{ward.phase} at {ward.stage} with {exposed} on the candidate": not is_legal,
-            f"exposed without a lease for {longest_s:.1f} s": longest_s > LEASE_S + SLACK_S,
+            f"exposed without a lease for {longest_s:.1f} s": longest_s
+            > leases * LEASE_S + SLACK_S,
             "exposed after a return": self.witness.exposed_after_return(),
             "exposed more than once": self.witness.exposures() > 1,
             "forward after a return was intended": _forward_after_return(self.entries()),

@@ -32,7 +32,9 @@ def nothing(_stage: Stage, _doomed: ForkServerProcess) -> None:
 class Scenario:
     """`doomed` is killed; `cast` lives on beside it; `replaced` by whom once that may be, which is
     at once, or when nobody works in the candidate any more. `ends`: where it may come to rest.
-    `must`: effects without which the list was not generated from what we think it was."""
+    `must`: effects without which the list was not generated from what we think it was. `leases`:
+    how many may pass without a sign of life while the ward is exposed: a guard that dies alone with
+    the sentinel and is started again needs one of its own to be sure."""
 
     doomed: str
     prepare: Callable[[Stage], None]
@@ -42,6 +44,7 @@ class Scenario:
     meanwhile: Callable[[Stage, ForkServerProcess], None] = nothing
     replaced: tuple[str, ...] = ()
     replaced_at_home: tuple[str, ...] = ()
+    leases: int = 1
 
 
 def exposed_and_left(stage: Stage) -> None:
@@ -152,6 +155,7 @@ SCENARIOS = {
         replaced_at_home=("sentinel",),
         ends=Stage.is_home,
         must=RETURNED | {"lease ward-medicine-52: seize"},
+        leases=2,
     ),
     "a person returns": Scenario(
         doomed="command-line",
@@ -211,12 +215,24 @@ class Matrix:
             stage.start(role)
         if self._scenario.replaced_at_home:
             stage.await_rest(lambda: not exposed_slices(stage.route()))
-            for role in self._scenario.replaced_at_home:
-                stage.start(role)
+            if not self._is_finished_by_others(stage):
+                for role in self._scenario.replaced_at_home:
+                    stage.start(role)
         stage.await_rest(lambda: self._scenario.ends(stage))
-        wrongs = stage.wrongs()
+        wrongs = stage.wrongs(leases=self._scenario.leases)
         assert not wrongs, f"{wrongs}\n{stage.story()}"
         drop(stage.home)
+
+    def _is_finished_by_others(self, stage: Stage) -> bool:
+        """Whether a return needs nobody any more but somebody to carry what was said."""
+        if self._scenario.ends is not Stage.is_home:
+            return False
+
+        def is_finished() -> bool:
+            stage.carry()
+            return stage.is_home()
+
+        return wait_until(is_finished, timeout_s=STILL_S / 2)
 
     def _stage(self) -> Stage:
         stage = Stage(*self._made, next(self._folders))

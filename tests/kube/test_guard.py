@@ -66,6 +66,16 @@ def test_a_dead_sentinel_means_legacy_and_two_guards_do_it_once(stage: Stage, gu
     returned_once(stage)
 
 
+def test_of_two_guards_one_may_die_just_before_it_acts(stage: Stage) -> None:
+    """The other one has timed the lease itself, and is not late."""
+    stage.start("guard", effect=f"lease {ward_lease(WARD)}: seize")
+    stage.start("guard")
+    stage.await_leases("guard")
+    stage.expose()
+    stage.lease()
+    returned_once(stage)
+
+
 def test_where_the_policy_says_so_people_are_paged_and_nothing_is_switched(stage: Stage) -> None:
     stage.expose()
     stage.lease(GuardAction.PAGE)
