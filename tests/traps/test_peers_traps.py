@@ -3,8 +3,6 @@
 The table in docs/explanation/traps.md says where the others are tested.
 """
 
-from dataclasses import replace
-
 import pytest
 
 from orchestrator.core import event as ev
@@ -12,7 +10,7 @@ from orchestrator.core.ids import ActorKind, StageName
 from orchestrator.core.state import Phase
 from orchestrator.service.rollback import Outcome, roll_back
 from tests.plans import CSO, FIRST, HEAD, SLOW
-from tests.property.world import SentinelProcess, World, entered_stages
+from tests.property.world import Crash, World, entered_stages
 
 CAUSE = ev.Cause(trigger=ev.Trigger.PERSON, reason="asked")
 TURNS = 200
@@ -98,7 +96,7 @@ def test_a_return_that_was_intended_is_written_by_the_process_that_starts_next(
     writes_so_far = len(world.routes.writes)
     world.numbers[SLOW] = 9.0
     tick(world, 1)
-    _arm_at_the_route_write(sentinel, dies)
+    _kill_at_the_route_write(world, dies)
     tick(world, 1)
     assert sentinel.starts == 2
     assert len(happenings(world, ev.RollbackIntended)) == 1
@@ -111,20 +109,16 @@ def test_a_return_that_was_intended_is_written_by_the_process_that_starts_next(
     assert len(happenings(world, ev.RollbackIntended)) == 1
 
 
-def _arm_at_the_route_write(sentinel: SentinelProcess, dies: str) -> None:
-    """The next replace of a route kills the sentinel, whatever effects come before it."""
-    routes = sentinel.sentinel.watch.hands.routes
+def _kill_at_the_route_write(world: World, dies: str) -> None:
+    """Whoever writes the next route dies just before it, or just after."""
 
-    def fatal(*args: object, **kwargs: object) -> object:
-        sentinel.fuse.arm(1, "before" if dies == "before" else "after")
-        return sentinel.fuse.through(lambda: routes._port.replace(*args, **kwargs))
+    def die(_route: object) -> None:
+        raise Crash
 
-    class Dying:
-        def __getattr__(self, name: str) -> object:
-            return fatal if name == "replace" else getattr(routes, name)
-
-    watch = sentinel.sentinel.watch
-    watch.hands = replace(watch.hands, routes=Dying())
+    if dies == "before":
+        world.routes.before_write = die
+    else:
+        world.routes.apply_then_fail_next(Crash())  # type: ignore[arg-type]
 
 
 def test_what_people_approved_is_still_approved_after_every_process_was_restarted(
