@@ -11,7 +11,7 @@ from orchestrator.core.state import Phase
 from orchestrator.errors import Refused
 from tests.e2e.stage import WARD, Stage
 from tests.fakes import put_exposed
-from tests.real.kube_server import kube_parts
+from tests.real.kube_server import kube_parts, kube_running
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -61,3 +61,15 @@ def test_each_acts_as_itself_and_the_guard_returns_the_ward(clustered: Stage) ->
     # The gateway followed: clinicians are answered by legacy, and nobody by an error of its own.
     last = [line for line in clustered.log_lines() if line["ward"] == WARD][-20:]
     assert {line["system"] for line in last[-3:] if not line["mirrored"]} == {"legacy"}
+
+
+def test_a_control_plane_goes_on_with_what_it_had(tmp_path: Path) -> None:
+    """As `up` does in a home folder that it was in before: the same data, other ports."""
+    maps = "/api/v1/namespaces/wardshift/configmaps"
+    with kube_running(tmp_path) as plane:
+        plane.call("POST", maps, {"metadata": {"name": "kept"}, "data": {"word": "here"}})
+        token = plane.service_account("sentinel")
+    with kube_running(tmp_path) as plane:
+        assert plane.call("GET", f"{maps}/kept")["data"] == {"word": "here"}
+        again = plane.call("GET", "/api", token=token)  # an account's token outlives it too
+        assert again["kind"] == "APIVersions"

@@ -298,7 +298,10 @@ class ControlPlane:
             if not self.ca_file.exists():
                 return False
             url = f"https://127.0.0.1:{ports['https']}/readyz"
-            return self._api.get(url, timeout=2.0).is_success
+            try:
+                return self._api.get(url, timeout=2.0).is_success
+            except ssl.SSLError:  # its certificate is only half written
+                return False
 
         return Recipe(
             name=API_SERVER,
