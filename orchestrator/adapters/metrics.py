@@ -6,7 +6,6 @@ real seconds; the parts follow one another. What a return may come to need is sh
 No label holds anything but a ward, a trigger, or one of a few fixed words.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
@@ -81,23 +80,6 @@ class Way(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Return:
-    """One return that is not proven yet. A proof that ran out of time is begun again by the next
-    tick, and its seconds count: `earlier_s` all of them, `proving_s` those after the write.
-    `written_s`: until the write, in the attempt that goes on."""
-
-    written_s: float = 0.0
-    proving_s: float = 0.0
-    earlier_s: float = 0.0
-
-    def goes_on(self, waited_s: float) -> None:
-        """The proof ran out of time after so long."""
-        self.proving_s += waited_s
-        self.earlier_s += self.written_s + waited_s
-        self.written_s = 0.0
-
-
 FENCE_WORDS = {True: "stands", False: "open", None: "unknown"}
 
 
@@ -116,7 +98,7 @@ class SentinelMetrics:
         )
         self._prove = self._seconds("prove", "From the route's write to the proof", SLOW_S)
         self._return = self._seconds("return", "From a return's beginning to its proof", SLOW_S)
-        self._returns: dict[WardId | None, _Return] = {}
+        self._written_after_s: dict[WardId | None, float] = {}
         self._show_the_way()
         self._lease_age = self._gauge(
             "wardshift_lease_age_seconds", "Since the ward's lease was renewed", "ward"
@@ -205,17 +187,16 @@ class SentinelMetrics:
         match draft.happening:
             case RollbackIntended(cause=cause):
                 self._rollbacks.labels(trigger=cause.trigger.value).inc()
-                self._returns[draft.ward] = _Return()
+                self._written_after_s.pop(draft.ward, None)
             case RollbackWritten(after_s=after_s):
                 self._write.observe(after_s)
-                self._returns.setdefault(draft.ward, _Return()).written_s = after_s
-            case RollbackPending(waited_s=waited_s):
+                self._written_after_s[draft.ward] = after_s
+            case RollbackPending():
                 self._returns_pending.inc()
-                self._returns.setdefault(draft.ward, _Return()).goes_on(waited_s)
             case RollbackProven(after_s=after_s):
-                known = self._returns.pop(draft.ward, _Return())
-                self._prove.observe(known.proving_s + after_s - known.written_s)
-                self._return.observe(known.earlier_s + after_s)
+                written_after_s = self._written_after_s.pop(draft.ward, 0.0)
+                self._prove.observe(max(0.0, after_s - written_after_s))
+                self._return.observe(after_s)
             case RollbackBlocked():
                 self._blocked.inc()
             case _:

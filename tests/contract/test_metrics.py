@@ -88,7 +88,7 @@ def test_a_proof_that_ran_out_of_time_counts_all_its_seconds() -> None:
     metrics = made()
     metrics.noted(draft(AVA, RollbackWritten(epoch=2, after_s=0.25)))
     metrics.noted(draft(AVA, RollbackPending(epoch=2, waited_s=60.0, waiting_for="the gateway")))
-    metrics.noted(draft(AVA, RollbackProven(epoch=2, probes=6, after_s=1.5, still_open=0)))
+    metrics.noted(draft(AVA, RollbackProven(epoch=2, probes=6, after_s=61.75, still_open=0)))
     seen = samples(metrics)
     assert seen["wardshift_prove_seconds_sum", ""] == 61.5
     assert seen["wardshift_return_seconds_sum", ""] == 61.75

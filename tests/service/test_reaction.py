@@ -41,7 +41,7 @@ def tick(
     )
     verdict = Verdict(signal=SLOW, level=level, code=code, age_s=age_s)
     return TickReport(
-        wards=(WardTick(view=item, verdicts=(verdict,), decision=decision),),
+        wards=(WardTick(view=item, verdicts=(verdict,), alarms=(), decision=decision),),
         began_at_s=at_s,
         read_s=0.25,
         judged_s=0.25,
