@@ -205,7 +205,9 @@ def announced(home: Path, name: str, address: str | None) -> Iterator[None]:
     """Say in home/run where this process is to be found, as long as it runs."""
     file = home / "run" / f"{name}-{os.getpid()}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"pid": os.getpid(), "address": address}), encoding="utf-8")
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps({"pid": os.getpid(), "address": address}), encoding="utf-8")
+    new.replace(file)  # whoever looks finds all of it or nothing
     log.info("process.started", address=address)
     try:
         yield
