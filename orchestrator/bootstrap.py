@@ -16,18 +16,19 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from orchestrator.adapters.clock import PracticeClock, SystemClock, clock_from
-from orchestrator.core.event import Actor
+from orchestrator.core.event import Actor, Via
 from orchestrator.core.ids import ActorKind, Side, SliceName
 from orchestrator.core.plan import Plan, ProofPolicy
 from orchestrator.core.route import Route
 from orchestrator.errors import ConfigError
-from orchestrator.ports import Leases, Ledger, Notifier, Prober
+from orchestrator.ports import AlertSource, Leases, Ledger, Notifier, Prober
 from orchestrator.service.advance import Climber
 from orchestrator.service.desk import Desk
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.follow import Follower
 from orchestrator.service.gateways import GatewayWatch
 from orchestrator.service.guard import Guard
+from orchestrator.service.hearing import Hearing, Poll
 from orchestrator.service.leases import Keeper, LeaseBook
 from orchestrator.service.record import Book
 from orchestrator.service.rollback import Hands
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 RETURNS_AT_ONCE = 1_000
 START = uuid4().hex[:6]
 CONTROL_TIMEOUT_S = 2.0
+SLOWEST_POLL_S = 1.0
 FIRST_WAIT_S = 0.1
 GUARD_PROOF = ProofPolicy(probes=3, every_s=0.1, deadline_s=60.0)
 
@@ -187,6 +189,26 @@ class Installation:
             lease_s=lease_s,
         )
         return sentinel, follower
+
+    def hearing(self, sentinel: Sentinel, follower: Follower) -> tuple[Hearing, tuple[Poll, ...]]:
+        """A sentinel's ears, and the polls that are not started yet."""
+        sources = alert_sources_of(self.site)
+        hearing = Hearing(
+            self.plan,
+            returns=sentinel.watch,
+            known=follower,
+            scribe=sentinel.watch.hands.scribe,
+            notifier=sentinel.watch.notifier,
+            clock=self.clock,
+            polled=tuple(sources),
+        )
+        sentinel.deaf_s = hearing.deaf_s
+        every_s = min(self.plan.policy.tick_s, SLOWEST_POLL_S)
+        polls = (
+            Poll(source, via, hearing, leads=lambda: sentinel.is_active, every_s=every_s)
+            for via, source in sources.items()
+        )
+        return hearing, tuple(polls)
 
 
 def install(home: Path | None = None, plan: Path | None = None) -> Installation:
@@ -333,6 +355,22 @@ def readers_of(site: Site, plan: Plan, clock: SystemClock | PracticeClock) -> Re
     if missing:
         raise ConfigError(missing)
     return source_set(plan, site.addresses, clock)
+
+
+def alert_sources_of(site: Site) -> Mapping[Via, AlertSource]:
+    """The systems that the site names as knowing which alerts fire; perhaps none."""
+    from orchestrator.adapters.alertmanager import AlertmanagerAlerts, PrometheusAlerts
+
+    sources: dict[Via, AlertSource] = {}
+    if site.prometheus_alerts:
+        sources[Via.PROMETHEUS] = PrometheusAlerts(
+            site.prometheus_alerts, timeout_s=CONTROL_TIMEOUT_S
+        )
+    if site.alertmanager:
+        sources[Via.ALERTMANAGER] = AlertmanagerAlerts(
+            site.alertmanager, timeout_s=CONTROL_TIMEOUT_S, receiver=site.alertmanager_receiver
+        )
+    return sources
 
 
 def notifier_of(site: Site) -> Notifier:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from orchestrator.core.event import Draft, Entry
 from orchestrator.core.ids import Side, SignalName, SliceName
+from orchestrator.core.placing import Notice
 from orchestrator.core.plan import Signal
 from orchestrator.core.reading import Reading
 from orchestrator.core.route import ObservedRoute, Route
@@ -45,6 +46,25 @@ class SignalSource(Protocol):
         May block up to the provider's timeout. Never raises: a source that does not
         answer is SourceDown for every pair. Idempotent.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertAnswer:
+    """Every alert that a source has now, firing or silenced.
+
+    `gaps`: what it could not say, in words; then an alert that is missing may fire all the same.
+    """
+
+    notices: tuple[Notice, ...]
+    gaps: str = ""
+
+
+class AlertSource(Protocol):
+    """One system that knows which alerts fire."""
+
+    def read(self) -> AlertAnswer:
+        """What it has now. Bounded in time. Raises: Unavailable; a failed read ends no alert."""
         ...
 
 

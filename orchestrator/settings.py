@@ -16,6 +16,7 @@ HOME_VARIABLE = "WARDSHIFT_HOME"
 DEFAULT_HOME = ".wardshift"
 SITE_FILE = "site.env"
 MOUNTED = "mounted"
+ADDRESS = r"^(https?://[^\s]+)?$"
 BACKEND = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?:[1-9][0-9]{0,4}$"
 
 
@@ -28,6 +29,9 @@ class Site(BaseSettings):
     in `namespace`, and the systems behind these Services; empty: at the practice gateway.
     `listen_host`: the address that the sentinel's pages listen on; in a pod "0.0.0.0", where what
     may reach it is said by the network's own rules.
+    `alertmanager`, `prometheus_alerts`: where firing alerts are asked for, beside those that are
+    pushed; `alertmanager_receiver`: only those that are routed to it. `alert_tokens`: the file
+    with the hashes of the tokens that may push; else in the home folder.
     `clock_file`: only in the practice hospital.
     """
 
@@ -51,6 +55,10 @@ class Site(BaseSettings):
     sentinel_port: int = 0
     listen_host: IPvAnyAddress = IPv4Address("127.0.0.1")
     clock_file: Path | None = None
+    alertmanager: str = Field(default="", pattern=ADDRESS)
+    alertmanager_receiver: str = Field(default="", pattern=r"^[\w./-]*$")
+    prometheus_alerts: str = Field(default="", pattern=ADDRESS)
+    alert_tokens: Path | None = None
 
     @property
     def ledger(self) -> str:
@@ -66,6 +74,11 @@ class Site(BaseSettings):
     def replica_dir(self) -> Path:
         """Where local copies of the ledger's entries are kept."""
         return self.home / "replica"
+
+    @property
+    def alert_tokens_file(self) -> Path:
+        """Hashes of the tokens that may push alerts, one a line."""
+        return self.alert_tokens or self.home / "alert-tokens"
 
     @property
     def pages_file(self) -> Path:

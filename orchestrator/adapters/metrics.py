@@ -6,12 +6,16 @@ real seconds; the parts follow one another. What a return may come to need is sh
 No label holds anything but a ward, a trigger, or one of a few fixed words.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from orchestrator.core.event import (
+    AlertHeard,
+    AlertStatus,
+    AlertUnplaced,
     Draft,
     RollbackBlocked,
     RollbackIntended,
@@ -19,6 +23,7 @@ from orchestrator.core.event import (
     RollbackProven,
     RollbackWritten,
     Trigger,
+    Via,
 )
 from wards.model import WardId
 
@@ -113,6 +118,16 @@ class SentinelMetrics:
         self._rollbacks = Counter(
             "wardshift_rollbacks", "Returns begun", ("trigger",), registry=self._registry
         )
+        self._alerts = self._counter("wardshift_alerts", "Alerts heard of wards", "status")
+        self._unplaced = self._counter("wardshift_alerts_unplaced", "Alerts told to people")
+        self._messages = self._counter(
+            "wardshift_alert_messages", "Messages of alerts answered", "code"
+        )
+        self._silence = self._gauge(
+            "wardshift_alert_source_silent_seconds", "Since it answered wholly", "source"
+        )
+        for status in AlertStatus:
+            self._alerts.labels(status=status.value)
         for trigger in Trigger:
             self._rollbacks.labels(trigger=trigger.value)
         self._returns_pending = Counter(
@@ -182,6 +197,15 @@ class SentinelMetrics:
         """How many drafts wait for the ledger."""
         self._pending.set(drafts)
 
+    def silences(self, silences_s: Mapping[Via, float]) -> None:
+        """Real seconds since each polled alert source answered."""
+        for via, silent_s in silences_s.items():
+            self._silence.labels(source=via.value).set(silent_s)
+
+    def answered(self, code: int) -> None:
+        """A message of alerts was answered with that status."""
+        self._messages.labels(code=str(code)).inc()
+
     def noted(self, draft: Draft) -> None:
         """Count what a scribe has just noted; made to be one of its listeners."""
         match draft.happening:
@@ -199,6 +223,10 @@ class SentinelMetrics:
                 self._return.observe(after_s)
             case RollbackBlocked():
                 self._blocked.inc()
+            case AlertHeard(status=status):
+                self._alerts.labels(status=status.value).inc()
+            case AlertUnplaced():
+                self._unplaced.inc()
             case _:
                 pass
 
@@ -233,6 +261,9 @@ class SentinelMetrics:
     def _seconds(self, part: str, words: str, buckets: tuple[float, ...]) -> Histogram:
         name = f"wardshift_{part}_seconds"
         return Histogram(name, words, buckets=buckets, registry=self._registry)
+
+    def _counter(self, name: str, words: str, *labels: str) -> Counter:
+        return Counter(name, words, labels, registry=self._registry)
 
     def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
         return Gauge(name, words, labels, registry=self._registry)

@@ -20,6 +20,7 @@ from orchestrator.adapters.clock import SystemClock, wait_until
 from orchestrator.adapters.planfile import load_plan
 from orchestrator.adapters.prefect_env import server_env
 from orchestrator.adapters.processes import HomeLock, Job, Supervisor, free_port
+from orchestrator.adapters.tokens import add_token
 from orchestrator.bootstrap import Installation, install, leases_of
 from orchestrator.cli.schema import ready_ledger
 from orchestrator.core.plan import Plan
@@ -37,6 +38,7 @@ PREFECT = "prefect"
 WORKER = "worker"
 STANDBY = "sentinel-standby"
 KUBECONFIG_VARIABLE = "WARDSHIFT_KUBECONFIG"
+ALERT_TOKEN = Path("practice") / "alert-token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,8 @@ def _start(everything: Everything, plan: Plan, wishes: Wishes, tell: Callable[[s
         tell(f"Starting the practice hospital: two EHRs, a gateway, clinicians at work{beside}")
         _start_hospital(everything, plan, wishes)
     _write_site(everything, wishes)
+    if wishes.practice:
+        _make_alert_token(everything)
     ready_ledger(everything.installation.site)
     tell("Starting sentinel and guard")
     _start_safety(everything, plan, wishes)
@@ -189,6 +193,17 @@ def _write_site(everything: Everything, wishes: Wishes) -> None:
     if wishes.ledger_url:
         values["ledger_url"] = wishes.ledger_url
     write_site(everything.home, values)
+
+
+def _make_alert_token(everything: Everything) -> None:
+    """So that alerts can be tried at once: the token lies beside the practice hospital, readable
+    for who runs this."""
+    path = everything.home / ALERT_TOKEN
+    if path.exists():
+        return
+    made = add_token(everything.installation.site.alert_tokens_file, "practice")
+    path.touch(mode=0o600)
+    path.write_text(f"{made}\n", encoding="utf-8")
 
 
 def _practice_addresses(hospital: Hospital, others: str) -> dict[str, str]:

@@ -106,6 +106,8 @@ Everything runs. Where to look:
   ward board     http://127.0.0.1:{sentinel_port}/ (?lang=en for English)
   Prefect        {prefect_ui}
   sentinel       http://127.0.0.1:{sentinel_port}/healthz and /metrics
+  alerts         http://127.0.0.1:{sentinel_port}/alerts takes Alertmanager's webhook
+                 (wardshift alerts token; in practice {home}/practice/alert-token)
   logs           {home}/logs/*.log
   ledger         {home}/ledger.sqlite (wardshift verify --home {home})
 What to try, in another terminal:

@@ -62,6 +62,10 @@ GROUPS = {
             "diff": ("orchestrator.cli.plan:diff", "What changed, what loosened."),
         },
     ),
+    "alerts": (
+        "What lets Alertmanager push alerts to the sentinel: token.",
+        {"token": ("orchestrator.cli.alerts:token", "Make a token, shown once.")},
+    ),
     "practice": (
         "The practice hospital: up, fault, clear, speed, outage, restart.",
         {

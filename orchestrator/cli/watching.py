@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from starlette.applications import Starlette
+    from starlette.routing import BaseRoute
 
     from orchestrator.bootstrap import Installation
     from orchestrator.cli.standing import Standing
@@ -52,7 +53,9 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
         port: Where the ward board, /healthz and /metrics listen; else the site's; 0: a free one.
     """
     from orchestrator.adapters.metrics import SentinelMetrics
+    from orchestrator.adapters.tokens import TokenFile
     from orchestrator.bootstrap import code_version, install
+    from orchestrator.web.alerts import Receiver
     from orchestrator.web.gauges import PageGauges
     from orchestrator.web.pages import serve
 
@@ -66,19 +69,26 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     )
     one, follower = installation.sentinel(PageGauges(metrics), metrics.probed)
     one.watch.hands.scribe.listen(metrics.noted)
+    hearing, polls = installation.hearing(one, follower)
+    tokens = TokenFile(installation.site.alert_tokens_file)
+    receiver = Receiver(hearing, tokens, installation.clock, metrics.answered)
     port = _port(port or installation.site.sentinel_port)
     host = installation.site.listen_host
-    serve(web_app(installation, one, follower, metrics.page), port, host=str(host))
+    application = web_app(installation, one, follower, metrics.page, receiver.routes())
+    serve(application, port, host=str(host))
 
     def turn() -> None:
         one.step()
         metrics.pending(follower.pending())
         metrics.way_back(one.way_back())
+        metrics.silences(hearing.silences_s())
 
     with announced(installation.site.home, "sentinel", local_url(host, port)):
-        follower.start()
+        for each in (follower, tokens, *polls):
+            each.start()
         keep_on(turn, every_s=installation.plan.policy.tick_s, clock=installation.clock)
-        follower.stop()
+        for each in (*polls, tokens, follower):
+            each.stop()
     return 0
 
 
@@ -110,8 +120,9 @@ def web_app(
     one: "Sentinel",
     follower: "Follower",
     metrics: Callable[[], bytes],
+    more: "Sequence[BaseRoute]" = (),
 ) -> "Starlette":
-    """Everything that this sentinel shows over HTTP."""
+    """Everything that this sentinel shows over HTTP, and the doors beside it."""
     from orchestrator.cli.board import board
     from orchestrator.cli.sight import Seer
     from orchestrator.web.board import board_routes
@@ -125,10 +136,8 @@ def web_app(
         ward=lambda ward: _ward_page(installation, one, follower, ward),
         ledger_age_s=follower.age_s,
     )
-    return app(
-        pages,
-        board_routes(lambda: seer.board(seen(installation, follower)), installation.clock),
-    )
+    pictures = board_routes(lambda: seer.board(seen(installation, follower)), installation.clock)
+    return app(pages, (*pictures, *more))
 
 
 def health(one: "Sentinel", follower: "Follower") -> "Health":
@@ -174,6 +183,7 @@ def _ward_page(
         guard=one.book.is_alive(GUARD),
         behind_s=follower.behind_s(),
         fence=one.fence.stands(),
+        deaf_s=one.deaf_s(),
     )
     name = f"sentinel {os.getpid()}"
     return ward_page(seen(installation, follower), known, life, seen_by=name)

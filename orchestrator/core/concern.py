@@ -6,6 +6,7 @@ same. Whether a concern brings the ward back is judged in `alarm.py`. Source: de
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from orchestrator.core.event import (
     AlertHeard,
@@ -17,6 +18,10 @@ from orchestrator.core.event import (
     Trigger,
 )
 from orchestrator.core.ids import Role, SliceName
+
+# A message that is sent twice comes within minutes of the first; a ward does not have more alerts
+# that resolve in that time. What is forgotten and comes again returns a ward once too often.
+RESOLVED_KEPT: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +65,15 @@ class Drill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concerns:
-    """All of one ward. `alerts` by fingerprint, `reports` in the order they were made."""
+    """All of one ward. `alerts` by fingerprint, `reports` in the order they were made.
+
+    `resolved`: fingerprint and start of the last alerts that resolved, so that an old message does
+    not raise them again.
+    """
 
     alerts: tuple[StandingAlert, ...] = ()
     reports: tuple[StopReport, ...] = ()
+    resolved: tuple[tuple[str, datetime], ...] = ()
 
 
 NO_CONCERNS = Concerns()
@@ -74,7 +84,8 @@ def hear(concerns: Concerns, heard: AlertHeard, at: datetime) -> Concerns:
     before = _alert(concerns, heard.fingerprint)
     others = tuple(one for one in concerns.alerts if one is not before)
     if heard.status is AlertStatus.RESOLVED:
-        return replace(concerns, alerts=others)
+        over = (*concerns.resolved, (heard.fingerprint, heard.started_at))
+        return replace(concerns, alerts=others, resolved=over[-RESOLVED_KEPT:])
     if before is None or before.heard.started_at != heard.started_at:
         now = StandingAlert(heard=heard, heard_at=at)
     else:

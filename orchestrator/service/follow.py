@@ -51,6 +51,7 @@ class Follower:
         self._lock = threading.Lock()
         self._own: dict[str, tuple[Draft, float]] = {}
         self._state = fold(replica.load())
+        self._ahead = self._state
         self._fresh_since_s: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
@@ -66,16 +67,13 @@ class Follower:
 
     def state(self) -> ProgrammeState:
         """The ledger as last read, and on top of it what this process itself wrote since."""
-        with self._lock:
-            state = self._state
-            for draft, _ in self._own.values():
-                state = apply(state, draft)
-            return state
+        return self._ahead
 
     def add(self, draft: Draft) -> None:
         """This process wrote a happening that the ledger does not have yet."""
         with self._lock:
             self._own[draft.id] = (draft, self._clock.monotonic())
+            self._ahead = apply(self._ahead, draft)
 
     def pending(self) -> int:
         """How many of our own happenings the ledger has not shown us yet."""
@@ -130,6 +128,9 @@ class Follower:
             self._state = fold(entries, self._state)
             for entry in entries:
                 self._own.pop(entry.draft.id, None)
+            self._ahead = self._state
+            for draft, _ in self._own.values():
+                self._ahead = apply(self._ahead, draft)
 
     def _keep(self, entries: tuple[Entry, ...]) -> None:
         try:

@@ -18,6 +18,7 @@ SENTINEL = "sentinel"
 GUARD = "guard"
 WARD_PREFIX = "ward-"
 BEHIND = "behind_s"  # note on the sentinel's lease: how long the ledger has missed its words
+DEAF = "deaf_s"  # note on the sentinel's lease: how long no alert source has answered it
 FENCE = "fence"  # note on the sentinel's lease: whether the fence refused what it must
 LEGACY = "legacy"  # note on a ward's lease: how ready legacy was at the last tick
 ACTION = "guard"  # note on a ward's lease: what the guard is to do when it lapses
@@ -112,8 +113,9 @@ def life(book: LeaseBook) -> Life:
     return Life(
         sentinel=book.is_alive(SENTINEL),
         guard=book.is_alive(GUARD),
-        behind_s=_behind_s(book),
+        behind_s=_seconds_noted(book, BEHIND),
         fence=_fence(book),
+        deaf_s=_seconds_noted(book, DEAF),
     )
 
 
@@ -141,11 +143,11 @@ def _fence(book: LeaseBook) -> bool | None:
     return {"stands": True, "open": False}.get(record.notes.get(FENCE, ""))
 
 
-def _behind_s(book: LeaseBook) -> float:
-    """What the sentinel said last; a sentinel that says nothing sensible is infinitely behind."""
+def _seconds_noted(book: LeaseBook, note: str) -> float:
+    """What the sentinel said last; one that says nothing sensible might say infinity."""
     record = book.record(SENTINEL)
     try:
-        said_s = float("inf") if record is None else float(record.notes.get(BEHIND, "inf"))
+        said_s = float("inf") if record is None else float(record.notes.get(note, "inf"))
     except ValueError:
         return float("inf")
     return said_s if said_s >= 0 else float("inf")

@@ -7,7 +7,7 @@ an intent of the ledger, on a leased ward whose verdicts of this very tick are c
 Source: design section 4 and rule 7.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -25,6 +25,7 @@ from orchestrator.service.gateways import GatewayWatch
 from orchestrator.service.leases import (
     ACTION,
     BEHIND,
+    DEAF,
     FENCE,
     GUARD,
     LEGACY,
@@ -86,7 +87,10 @@ class Gauges(Protocol):
 
 @dataclass(slots=True)
 class Sentinel:
-    """One process, active or standing by. `step` is one turn of its loop."""
+    """One process, active or standing by. `step` is one turn of its loop.
+
+    `deaf_s`: for how many real seconds no alert source has answered; 0 where none is asked.
+    """
 
     watch: Watch
     fence: FenceWatch
@@ -97,6 +101,7 @@ class Sentinel:
     gauges: Gauges
     clock: Clock
     lease_s: float
+    deaf_s: Callable[[], float] = lambda: 0.0
     is_active: bool = False
     last_tick: TickReport | None = None
     last_tick_at_s: float | None = None
@@ -186,6 +191,8 @@ class Sentinel:
 
     def _grant(self, report: TickReport) -> None:
         """Allow the forward writes that are in the ledger, of wards that are leased and clear."""
+        if self.deaf_s() > self.lease_s:
+            return
         state = self.watch.record.state()
         for item in report.wards:
             intent = state.ward(item.view.ward).intent
@@ -227,6 +234,7 @@ class Sentinel:
         return {
             TICKED_AT: self.clock.now().isoformat(),
             BEHIND: f"{behind_s:.1f}",
+            DEAF: f"{self.deaf_s():.1f}",
             FENCE: fence_note(self.fence.stands()),
         }
 

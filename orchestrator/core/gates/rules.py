@@ -28,12 +28,14 @@ class Life:
 
     `behind_s`: for how many seconds the ledger has not had what the sentinel said.
     `fence`: whether the sentinel saw the fence refuse what it must; None: not tried, or long ago.
+    `deaf_s`: for how many seconds no alert source has answered the sentinel; 0 where it asks none.
     """
 
     sentinel: bool | None
     guard: bool | None
     behind_s: float = 0.0
     fence: bool | None = None
+    deaf_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +203,8 @@ def signals_clear(facts: GateFacts) -> GateAnswer:
 
 
 def no_alarms(facts: GateFacts) -> GateAnswer:
-    """No alert that holds or returns is firing or silenced, and no report stands open."""
+    """No alert that holds or returns is firing or silenced, and no report stands open; and
+    somebody was there to say so."""
     found = alarms(
         facts.plan,
         facts.programme,
@@ -210,6 +213,13 @@ def no_alarms(facts: GateFacts) -> GateAnswer:
         verdicts=last_verdicts(facts.ward),
         now=facts.now,
     )
+    if not found and facts.life.deaf_s > facts.plan.policy.lease_s:
+        return Unknown(
+            gate="no_alarms",
+            evidence="no source of alerts has answered for more than "
+            f"{facts.plan.policy.lease_s:g} s",
+            todo="look at Alertmanager and Prometheus, and at the sentinel's log",
+        )
     if not found:
         return _yes("no_alarms", "no alert and no report from the bedside stands open")
     return _no(
