@@ -11,10 +11,11 @@ from itertools import count
 
 from orchestrator.core.ids import Side, SignalName, SliceName
 from orchestrator.core.plan import Signal
+from orchestrator.core.placing import Notice
 from orchestrator.core.reading import Reading, SourceDown
 from orchestrator.core.route import ObservedRoute, Route, is_forward
 from orchestrator.errors import Conflict, Refused, Unavailable, WardshiftError
-from orchestrator.ports import LeaseRecord, Page, ProbeAnswer, Routes
+from orchestrator.ports import AlertAnswer, LeaseRecord, Page, ProbeAnswer, Routes
 from wards.model import WardId
 
 
@@ -207,6 +208,19 @@ class FakeSource:
             for ward in wards
             for signal in signals
         }
+
+
+class FakeAlertSource(Faults):
+    """Has the alerts that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notices: Sequence[Notice] = ()
+        self.gaps = ""
+
+    def read(self) -> AlertAnswer:
+        self.check("alerts")
+        return AlertAnswer(notices=tuple(self.notices), gaps=self.gaps)
 
 
 class FakeProber:

@@ -46,7 +46,7 @@ NAMED: Final = 3
 TELL_AGAIN_S: Final = 60.0
 
 
-class Returns(Protocol):
+class Attends(Protocol):
     """What judges one ward's alarms at once; see `watch.Watch`."""
 
     def attend(self, ward: WardId) -> Future[RollbackReport] | None:
@@ -83,7 +83,7 @@ class Hearing:
         self,
         plan: Plan,
         *,
-        returns: Returns,
+        returns: Attends,
         known: Known,
         scribe: Scribe,
         notifier: Notifier,

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -35,7 +36,8 @@ class Returns:
     _running: dict[WardId, Running] = field(default_factory=dict[WardId, Running])
     _since_s: dict[WardId, float] = field(default_factory=dict[WardId, float])
     _told: set[WardId] = field(default_factory=set[WardId])
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    # Entered again where an executor runs a return in the caller's own thread.
+    _lock: Any = field(default_factory=threading.RLock)
 
     def begin(self, item: WardView, cause: Cause) -> Running | None:
         """Begin, or go on with, the ward's return; the one that runs, or None when it came home

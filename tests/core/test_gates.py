@@ -94,6 +94,11 @@ NIGHT_ONLY = replace(plan(), windows=replace(open_windows(), opens=time(1), clos
         ("guard_alive", {"life": Life(sentinel=True, guard=False, fence=True)}, Closed),
         ("guard_alive", {"life": Life(sentinel=True, guard=None, fence=True)}, Unknown),
         ("fence_proven", {"life": Life(sentinel=True, guard=True, fence=False)}, Closed),
+        (
+            "no_alarms",
+            {"life": Life(sentinel=True, guard=True, fence=True, deaf_s=1e3)},
+            Unknown,
+        ),
         ("fence_proven", {"life": Life(sentinel=True, guard=True)}, Unknown),
         ("in_window", {"plan": NIGHT_ONLY}, Closed),
         ("not_held", {"ward": shadow_ward(held="relatives' day")}, Closed),
