@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from orchestrator.core.ids import Side, SignalName, SliceName
-from orchestrator.core.plan import Signal
 from orchestrator.core.placing import Notice
+from orchestrator.core.plan import Signal
 from orchestrator.core.reading import Reading, SourceDown
 from orchestrator.core.route import ObservedRoute, Route, is_forward
 from orchestrator.errors import Conflict, Refused, Unavailable, WardshiftError
