@@ -58,6 +58,7 @@ class Seer:
             guard=one.book.is_alive(GUARD),
             behind_s=self.follower.behind_s(),
             fence=one.fence.stands(),
+            deaf_s=one.deaf_s(),
         )
 
     def _is_fresh(self) -> bool:

@@ -62,15 +62,18 @@ def prometheus_running(
     *,
     scrape_every_s: float = 0.25,
     rules: Sequence[Path] = (),
+    alertmanager: str = "",
 ) -> Iterator[PrometheusServer]:
     """Start, wait until ready, and end a server that scrapes `host:port` targets.
+
+    `alertmanager`: `host:port` of who is told of alerts.
 
     Raises: PartMissing when there is no Prometheus; RuntimeError with its last words when
     it does not become ready.
     """
     config = folder / "prometheus.yaml"
     targets_file = folder / "targets.json"
-    config.write_text(_config(targets_file, scrape_every_s, rules))
+    config.write_text(_config(targets_file, scrape_every_s, rules, alertmanager))
     log = folder / "prometheus.log"
     port = _free_port()
     with log.open("wb") as output:
@@ -95,8 +98,11 @@ def prometheus_running(
         _stop(server)
 
 
-def _config(targets_file: Path, scrape_every_s: float, rules: Sequence[Path]) -> str:
+def _config(
+    targets_file: Path, scrape_every_s: float, rules: Sequence[Path], alertmanager: str
+) -> str:
     every = f"{scrape_every_s * 1000:.0f}ms"
+    told = [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []
     return json.dumps(
         {
             "global": {
@@ -105,6 +111,7 @@ def _config(targets_file: Path, scrape_every_s: float, rules: Sequence[Path]) ->
                 "evaluation_interval": every,
             },
             "rule_files": [str(file) for file in rules],
+            "alerting": {"alertmanagers": told},
             "scrape_configs": [
                 {
                     "job_name": "tests",
