@@ -38,8 +38,8 @@ from wards.model import WardId
 
 log = structlog.get_logger()
 LOOK_AGAIN_S: Final = 0.02
-# A healthy write takes a tenth of a second; whoever sends alerts is not kept longer than this.
-WRITE_PATIENCE_S: Final = 5.0
+# A healthy write takes a tenth of a second; senders give up after five, so they are told before.
+WRITE_PATIENCE_S: Final = 3.0
 # People are told once of each; what is forgotten after so many others is told once more.
 TOLD_KEPT: Final = 4096
 NAMED: Final = 3
