@@ -328,8 +328,8 @@ def _urgency(heard: AlertHeard) -> int:
 
 def _is_home(ward: WardState) -> bool:
     """The route is written, by the record of this very return."""
-    if ward.phase is Phase.ROLLED_BACK:
-        return True
+    if ward.phase is not Phase.RETURNING:
+        return ward.phase is Phase.ROLLED_BACK  # an earlier return says nothing of this one
     return ward.returned is not None and ward.returned.epoch is not None
 
 

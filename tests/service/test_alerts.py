@@ -404,6 +404,22 @@ def test_without_any_answer_for_a_lease_nothing_moves_forward(world, ears):
     assert gate() <= 8.0
 
 
+def test_a_deaf_sentinel_grants_no_forward_write(world, ears):
+    world.clock.advance(9)
+    assert ears.hearing.deaf_s() > world.plan.policy.lease_s
+    world.sentinels[0].sentinel.step()
+    granted = []
+    world.routes.grant = lambda *args, **_: granted.append(args)
+    at = world.state().ward(FIRST)
+    intended = ev.PromotionIntended(stage=StageName("all"), epoch=at.epoch + 1, exposes=True)
+    world.sentinels[0].sentinel.watch.hands.scribe.note(FIRST, intended)
+    tick(world)
+    assert not granted
+    ears.poll()
+    tick(world)
+    assert granted
+
+
 def test_an_answer_with_gaps_is_no_answer_for_the_gate(world, ears):
     ears.sources[AM].down = True
     ears.sources[PROM].gaps = "1 of 2 alerting rules are not evaluated"
