@@ -23,6 +23,7 @@ from orchestrator.errors import Corrupt, WardshiftError
 from orchestrator.ports import Clock
 from orchestrator.service.advance import Climber, Step
 from orchestrator.service.backstop import Backstop, Returner
+from orchestrator.service.drill import Driller
 from wards.model import WardId
 
 log = structlog.get_logger()
@@ -71,6 +72,7 @@ class Ascent:
     ward: WardId
     climber: Climber
     backstop: Backstop
+    driller: Driller
     reader: LedgerReader
     clock: Clock
     _last: WardState | None = field(default=None, init=False)
@@ -79,7 +81,7 @@ class Ascent:
         """Do the next thing and read what came of it. Raises: Corrupt."""
         try:
             step = self.climber.step(self.ward)
-            if self.backstop.look(step) is not None:
+            if self.backstop.look(step) is not None or self._drilled(step):
                 self.reader.drain()
             telling = self.reader.read()
         except Corrupt:
@@ -88,6 +90,13 @@ class Ascent:
             log.warning("step.missed", ward=self.ward, problem=str(error))
             return self._looked(self.reader.telling, None, trouble=str(error))
         return self._looked(telling, step)
+
+    def _drilled(self, step: Step) -> bool:
+        """Rehearse the ward's return when that is what its way waits for; whether it was done."""
+        if not step.wants_drill:
+            return False
+        self.driller.drill(self.ward)
+        return True
 
     def _looked(self, telling: Telling, step: Step | None, *, trouble: str = "") -> Look:
         return Look(
@@ -126,6 +135,7 @@ def ascent_of(installation: Installation, ward: WardId, actor: Actor, *, run: st
             clock=installation.clock,
             tick_s=installation.plan.policy.tick_s,
         ),
+        driller=installation.driller(actor),
         reader=reader_of(installation),
         clock=installation.clock,
     )

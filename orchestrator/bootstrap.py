@@ -24,6 +24,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.ports import AlertSource, Leases, Ledger, Notifier, Prober
 from orchestrator.service.advance import Climber
 from orchestrator.service.desk import Desk
+from orchestrator.service.drill import Driller, Leftovers, patience_s
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.follow import Follower
 from orchestrator.service.gateways import GatewayWatch
@@ -138,6 +139,15 @@ class Installation:
             run=run,
         )
 
+    def driller(self, actor: Actor) -> Driller:
+        """Rehearses returns."""
+        return Driller(
+            plan=self.plan,
+            plan_hash=self.plan_hash,
+            book=Book(self.ledger),
+            hands=self.hands(self.scribe(actor)),
+        )
+
     def follower(self, *, name: str, every_s: float) -> Follower:
         """Follows the ledger beside the work, draining this machine's journals into it."""
         from orchestrator.ledger import FileReplica, drain
@@ -187,6 +197,13 @@ class Installation:
             gauges=gauges,
             clock=self.clock,
             lease_s=lease_s,
+            leftovers=Leftovers(
+                plan=self.plan,
+                routes=routes,
+                scribe=scribe,
+                clock=self.clock,
+                patience_s=patience_s(self.plan.policy.proof.deadline_s),
+            ),
         )
         return sentinel, follower
 

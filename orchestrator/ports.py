@@ -156,8 +156,14 @@ class ProbeAnswer:
 class Prober(Protocol):
     """Asks the data plane itself, with the ward's identity."""
 
-    def probe(self, ward: WardId, slices: Sequence[SliceName]) -> tuple[ProbeAnswer, ...]:
-        """One answer for each slice through each gateway. Never raises; bounded in time."""
+    def probe(
+        self, ward: WardId, slices: Sequence[SliceName], *, drill: str = ""
+    ) -> tuple[ProbeAnswer, ...]:
+        """One answer for each slice through each gateway. Never raises; bounded in time.
+
+        Args:
+            drill: the word of a drill to carry; empty: as the ward's clinicians ask.
+        """
         ...
 
     def open_on(self, ward: WardId, side: Side) -> int | None:

@@ -13,7 +13,7 @@ from orchestrator.core.ids import Side, SignalName, SliceName
 from orchestrator.core.placing import Notice
 from orchestrator.core.plan import Signal
 from orchestrator.core.reading import Reading, SourceDown
-from orchestrator.core.route import ObservedRoute, Route, is_forward
+from orchestrator.core.route import ObservedRoute, Route, diff, is_forward
 from orchestrator.errors import Conflict, Refused, Unavailable, WardshiftError
 from orchestrator.ports import AlertAnswer, LeaseRecord, Page, ProbeAnswer, Routes
 from wards.model import WardId
@@ -124,7 +124,7 @@ class FakeRoutes(Faults):
             raise _stale(kept.route, route)
         if kept.resource_version != resource_version:
             raise Conflict("the route", expected=resource_version, found=kept.resource_version)
-        if route.epoch == kept.route.epoch and route.rules != kept.route.rules:
+        if route.epoch == kept.route.epoch and diff(kept.route, route):
             raise _stale(kept.route, route)
         if is_forward(kept.route, route) and kept.granted != route.epoch:
             raise Refused("no_grant", f"{route.ward}: granted is {kept.granted}")
@@ -232,9 +232,14 @@ class FakeProber:
         self.silent = False
         self.open: dict[tuple[WardId, Side], int] = {}
 
-    def probe(self, ward: WardId, slices: Sequence[SliceName]) -> tuple[ProbeAnswer, ...]:
+    def probe(
+        self, ward: WardId, slices: Sequence[SliceName], *, drill: str = ""
+    ) -> tuple[ProbeAnswer, ...]:
         route = self.stuck or self._routes.get_quietly(ward).route
-        sides = {rule.slice_name: rule.side for rule in route.rules}
+        is_drilled = bool(drill) and route.drill == drill
+        sides = {
+            rule.slice_name: Side.CANDIDATE if is_drilled else rule.side for rule in route.rules
+        }
         answers = (self._answer(name, sides.get(name), route.epoch) for name in slices)
         return tuple(answers)
 

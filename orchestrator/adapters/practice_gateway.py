@@ -14,7 +14,15 @@ import structlog
 
 from orchestrator.adapters.http import Answer, Http
 from orchestrator.core.ids import Side, SliceName
-from orchestrator.core.route import Annotation, ObservedRoute, Route, Rule
+from orchestrator.core.route import (
+    DRILL,
+    DRILL_WORD,
+    Annotation,
+    ObservedRoute,
+    Route,
+    Rule,
+    is_drill_name,
+)
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import LeaseRecord
 from wards.model import WardId
@@ -166,10 +174,31 @@ def _document(route: Route, resource_version: str) -> dict[str, Any]:
             "ward": route.ward,
             "epoch": route.epoch,
             "rules": [
-                *(_written(rule) for rule in route.rules if rule.slice_name != FALLBACK),
+                *(_written(rule) for rule in _slices(route)),
+                *(_drill_rule(rule, route.drill) for rule in _slices(route) if route.drill),
                 FALLBACK_RULE,
             ],
         },
+    }
+
+
+def _slices(route: Route) -> tuple[Rule, ...]:
+    """Without what is somebody else's: the fallback is always written, and a drill only by its
+    word."""
+    return tuple(
+        rule
+        for rule in route.rules
+        if rule.slice_name != FALLBACK and not is_drill_name(rule.slice_name)
+    )
+
+
+def _drill_rule(rule: Rule, word: str) -> dict[str, Any]:
+    return {
+        "name": f"{DRILL}.{rule.slice_name}",
+        "path_prefix": rule.path_prefix,
+        "backend": Side.CANDIDATE,
+        "mirror": None,
+        "drill": word,
     }
 
 
@@ -190,7 +219,8 @@ def _observed(item: Any) -> ObservedRoute:
             route=Route(
                 ward=WardId(_text(spec["ward"])),
                 epoch=_whole(spec["epoch"]),
-                rules=_slices(spec["rules"]),
+                rules=_observed_slices(spec["rules"]),
+                drill=_word(spec["rules"]),
                 annotation=Annotation(
                     who=str(notes.get("who", "")),
                     why=str(notes.get("why", "")),
@@ -215,8 +245,20 @@ def _name(item: Any) -> str:
     return str(metadata.get("name", "?")) if isinstance(metadata, dict) else "?"
 
 
-def _slices(rules: Sequence[Any]) -> tuple[Rule, ...]:
-    return tuple(_rule(rule) for rule in rules if dict(rule) != FALLBACK_RULE)
+def _observed_slices(rules: Sequence[Any]) -> tuple[Rule, ...]:
+    word = _word(rules)
+    return tuple(
+        _rule(rule)
+        for rule in rules
+        if dict(rule) != FALLBACK_RULE and not (word and rule.get("drill") == word)
+    )
+
+
+def _word(rules: Sequence[Any]) -> str:
+    """The drill's word, if there is exactly one; whatever else asks for a word is exposure."""
+    words = {str(rule["drill"]) for rule in rules if rule.get("drill")}
+    word = words.pop() if len(words) == 1 else ""
+    return word if DRILL_WORD.fullmatch(word) else ""
 
 
 def _rule(rule: Any) -> Rule:

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.http import Answer, Failure, Http
 from orchestrator.core.ids import Side, SliceName
+from orchestrator.core.route import DRILL_HEADER
 from orchestrator.ports import ProbeAnswer
 from wards.model import WardId
 
@@ -46,10 +47,13 @@ class GatewayProber:
             for gateway in gateways
         }
 
-    def probe(self, ward: WardId, slices: Sequence[SliceName]) -> tuple[ProbeAnswer, ...]:
+    def probe(
+        self, ward: WardId, slices: Sequence[SliceName], *, drill: str = ""
+    ) -> tuple[ProbeAnswer, ...]:
         """One answer for each slice through each gateway, gateway by gateway. Never raises."""
+        identity = _identity(ward, drill)
         asked = {
-            (gateway, name): pool.submit(self._ask, gateway, ward, name)
+            (gateway, name): pool.submit(self._ask, gateway, identity, name)
             for gateway, pool in self._pools.items()
             for name in slices
         }
@@ -71,7 +75,7 @@ class GatewayProber:
             pool.shutdown(cancel_futures=True)
         self._http.close()
 
-    def _ask(self, gateway: str, ward: WardId, name: SliceName) -> ProbeAnswer:
+    def _ask(self, gateway: str, identity: Mapping[str, str], name: SliceName) -> ProbeAnswer:
         began_s = _clock.monotonic()
         prefix = self._prefixes.get(name)
         if prefix is None:
@@ -79,7 +83,7 @@ class GatewayProber:
         answer = self._http.ask(
             "GET",
             f"{gateway}{prefix.rstrip('/')}{QUESTION}",
-            headers={"x-ward": ward, "x-client": "probe"},
+            headers=identity,
         )
         return _read(gateway, name, answer, took_ms=(_clock.monotonic() - began_s) * 1000)
 
@@ -88,6 +92,12 @@ class GatewayProber:
             return future.result()
         future.cancel()
         return _nothing(gateway, name, "no answer in time", took_ms=self._timeout_s * 1000)
+
+
+def _identity(ward: WardId, drill: str) -> Mapping[str, str]:
+    if not drill:
+        return {"x-ward": ward, "x-client": "probe"}
+    return {"x-ward": ward, "x-client": "drill", DRILL_HEADER: drill}
 
 
 def _read(

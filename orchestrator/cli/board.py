@@ -15,7 +15,7 @@ from orchestrator.cli.standing import (
     what_next,
 )
 from orchestrator.core.event import Draft
-from orchestrator.core.gates.rules import Life
+from orchestrator.core.gates.facts import Life
 from orchestrator.core.state import WardState
 from orchestrator.reports.words import CODES, hand, sentence
 from wards.model import WardId

@@ -8,7 +8,8 @@ from orchestrator import logs
 from orchestrator.bootstrap import Installation, install
 from orchestrator.core.event import Actor, Draft, Entry
 from orchestrator.core.gates.answer import GateAnswer, Open, not_open
-from orchestrator.core.gates.rules import GateFacts, Life, evaluate, not_frozen, ward_in_turn
+from orchestrator.core.gates.facts import GateFacts, Life
+from orchestrator.core.gates.rules import evaluate, not_frozen, ward_in_turn
 from orchestrator.core.ids import ActorKind
 from orchestrator.core.plan import Plan, Purpose, Stage
 from orchestrator.core.route import ObservedRoute, Route, exposed_slices

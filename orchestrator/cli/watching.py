@@ -172,7 +172,7 @@ def _ward_page(
 ) -> dict[str, Any] | None:
     """A ward's page; None for a ward that the plan does not know."""
     from orchestrator.cli.board import ward_page
-    from orchestrator.core.gates.rules import Life
+    from orchestrator.core.gates.facts import Life
     from orchestrator.service.leases import GUARD
 
     known = next((each.id for each in installation.plan.wards if each.id == ward), None)

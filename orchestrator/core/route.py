@@ -1,9 +1,11 @@
 """Which side serves each slice of a ward, and what it takes to get from one route to another.
 
 Invariant: every slice is wholly on one side; the fallback is always legacy; a write
-carries an epoch greater than any before it. Source: design section 7, rule 4.
+carries an epoch greater than any before it. A drill puts nobody on the candidate but whoever
+carries its word, so it is no exposure. Source: design sections 7 and 8, rule 4.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -12,6 +14,10 @@ from orchestrator.core.plan import Plan, Slice, Stage
 from wards.model import WardId
 
 RETURN_MARK = "rollback: "  # how the reason on a route begins when the route is a return
+DRILL_MARK = "drill: "  # and when it was written by a drill that has not ended yet
+DRILL = SliceName("drill")  # the name of its rule, which no slice may have
+DRILL_HEADER = "x-wardshift-drill"  # whose exact value is the drill's word
+DRILL_WORD = re.compile(r"[0-9a-f]{32}")  # nobody comes upon it by chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +41,17 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A ward's whole route. Everything no rule names is served by legacy."""
+    """A ward's whole route. Everything no rule names is served by legacy.
+
+    `drill`: the word of a drill; requests that carry it, and no others, are served by the
+    candidate for every slice. Empty: there is no drill.
+    """
 
     ward: WardId
     epoch: int
     rules: tuple[Rule, ...]
     annotation: Annotation
+    drill: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +69,10 @@ class ObservedRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleChange:
-    """One slice's move: side and mirroring before and after; None where the rule is not there."""
+    """One slice's move: side and mirroring before and after; None where the rule is not there.
+
+    A drill that came, went or has another word is a change of the slice DRILL without rules.
+    """
 
     slice_name: SliceName
     before: Rule | None
@@ -78,10 +92,14 @@ def desired_route(
 
 
 def all_legacy(route: Route, *, epoch: int, annotation: Annotation) -> Route:
-    """The same route with every slice on legacy and nothing mirrored; needs no plan."""
+    """The same route with every slice on legacy, nothing mirrored and no drill; needs no plan.
+
+    What only calls itself a drill is left out: its slices have rules of their own.
+    """
     rules = tuple(
         Rule(slice_name=rule.slice_name, path_prefix=rule.path_prefix, side=Side.LEGACY)
         for rule in route.rules
+        if not is_drill_name(rule.slice_name)
     )
     return Route(ward=route.ward, epoch=epoch, rules=rules, annotation=annotation)
 
@@ -109,6 +127,16 @@ def is_exposed(route: Route) -> bool:
     return bool(exposed_slices(route))
 
 
+def is_drill_name(name: str) -> bool:
+    """Whether a rule of that name would be a drill's, which it is only by its word."""
+    return name == DRILL or name.startswith(f"{DRILL}.")
+
+
+def is_drilled(route: Route) -> bool:
+    """Whether a drill is under way on the route, or was left there."""
+    return bool(route.drill) or route.annotation.why.startswith(DRILL_MARK)
+
+
 def is_return(route: Route) -> bool:
     """Whether the route was written by a return to legacy, whoever's."""
     return not is_exposed(route) and route.annotation.why.startswith(RETURN_MARK)
@@ -125,11 +153,14 @@ def diff(before: Route, after: Route) -> tuple[RuleChange, ...]:
     old = {rule.slice_name: rule for rule in before.rules}
     new = {rule.slice_name: rule for rule in after.rules}
     names = (*new, *(name for name in old if name not in new))
-    return tuple(
+    changes = tuple(
         RuleChange(slice_name=name, before=old.get(name), after=new.get(name))
         for name in names
         if old.get(name) != new.get(name)
     )
+    if before.drill == after.drill:
+        return changes
+    return (*changes, RuleChange(slice_name=DRILL, before=None, after=None))
 
 
 def _rule(item: Slice, stage: Stage | None) -> Rule:

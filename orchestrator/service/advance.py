@@ -31,8 +31,9 @@ from orchestrator.core.event import (
     WardStarted,
 )
 from orchestrator.core.gates.answer import GateAnswer, Open, not_open
+from orchestrator.core.gates.drill import needs_drill
+from orchestrator.core.gates.facts import GateFacts
 from orchestrator.core.gates.rules import (
-    GateFacts,
     evaluate,
     not_frozen,
     not_held,
@@ -46,6 +47,7 @@ from orchestrator.core.route import (
     Route,
     desired_route,
     diff,
+    is_drilled,
     is_return,
     no_further,
 )
@@ -80,7 +82,10 @@ class Did(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step's outcome: what was done, the state before it, and for whoever waits, why."""
+    """One step's outcome: what was done, the state before it, and for whoever waits, why.
+
+    `wants_drill`: nobody has to be asked first, the ward's return only has to be rehearsed.
+    """
 
     did: Did
     state: ProgrammeState
@@ -88,6 +93,7 @@ class Step:
     gates: tuple[GateAnswer, ...] = ()
     cause: Cause | None = None
     detail: str = ""
+    wants_drill: bool = False
 
 
 @dataclass(slots=True)
@@ -150,7 +156,8 @@ class Climber:
 
     def _climb(self, state: ProgrammeState, mine: WardState) -> Step:
         following = None if mine.stage is None else self.plan.stage_after(mine.stage)
-        gates = () if following is None else evaluate(self._facts(state, mine, following))
+        facts = None if following is None else self._facts(state, mine, following)
+        gates = () if facts is None else evaluate(facts)
         decision = decide(self._situation(state, mine, gates))
         match decision:
             case Rollback(cause=cause):
@@ -160,7 +167,8 @@ class Climber:
             case _:
                 self._answer(mine, following, gates)
                 did = Did.ENDED if mine.phase is Phase.ACCEPTED else Did.WAITS
-                return Step(did=did, state=state, ward=mine, gates=gates)
+                due = facts is not None and needs_drill(facts)
+                return Step(did=did, state=state, ward=mine, gates=gates, wants_drill=due)
 
     def _situation(
         self, state: ProgrammeState, mine: WardState, gates: tuple[GateAnswer, ...]
@@ -210,6 +218,8 @@ class Climber:
         cause = foreign_return(view(self.plan, mine, observed.route))
         if cause is not None:
             return Step(did=Did.MUST_RETURN, state=state, ward=mine, cause=cause)
+        if is_drilled(observed.route):
+            return Step(did=Did.WAITS, state=state, ward=mine, detail="its return is being drilled")
         epoch = max(observed.route.epoch, mine.epoch) + 1
         intent = PromotionIntended(stage=stage.name, epoch=epoch, exposes=bool(stage.candidate))
         self.book.decide((self._draft(mine.ward, intent),))

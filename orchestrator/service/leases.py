@@ -8,7 +8,7 @@ Source: design rule 7; peers' wall-clock leases as the warning.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from orchestrator.core.gates.rules import Life
+from orchestrator.core.gates.facts import Life
 from orchestrator.core.verdict import Level
 from orchestrator.errors import Conflict, Indeterminate
 from orchestrator.ports import Clock, LeaseRecord, Leases

@@ -5,6 +5,7 @@ same return. It always raises the epoch, also when the route is on legacy alread
 that a promotion intended before it can never land after it. Source: design rules 2-4, 6.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -164,15 +165,23 @@ def _restore(
 
 
 def write_legacy(
-    routes: Routes, state: WardState, annotation: Annotation, *, is_fresh: bool
+    routes: Routes,
+    state: WardState,
+    annotation: Annotation,
+    *,
+    is_fresh: bool,
+    is_over: Callable[[Route], bool] = lambda _: False,
 ) -> ObservedRoute:
     """Write every slice to legacy under a new epoch; a lost race is decided again.
 
+    `is_over`: the route as read leaves nothing to do, and is returned as it is.
     Raises: Unavailable, Refused; Conflict or Indeterminate after too many lost races.
     """
     lost: Conflict | Refused | Indeterminate | None = None
     for _ in range(LOST_RACES):
         observed = routes.get(state.ward)
+        if is_over(observed.route):
+            return observed
         if is_fresh and is_return(observed.route) and observed.route.epoch > state.epoch:
             return observed  # another hand was faster, and its epoch fences what we know of
         epoch = max(observed.route.epoch, state.epoch) + RETURN_LEAP

@@ -20,6 +20,7 @@ from orchestrator.core.state import ProgrammeState
 from orchestrator.core.verdict import Level, worst
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, Leases
+from orchestrator.service.drill import Leftovers
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.gateways import GatewayWatch
 from orchestrator.service.leases import (
@@ -101,6 +102,7 @@ class Sentinel:
     gauges: Gauges
     clock: Clock
     lease_s: float
+    leftovers: Leftovers
     deaf_s: Callable[[], float] = lambda: 0.0
     is_active: bool = False
     last_tick: TickReport | None = None
@@ -124,6 +126,8 @@ class Sentinel:
             self._renew(report)
             self._grant(report)
         self.gateways.look(_exposed_routes(report))
+        if report.routes_read:
+            self.leftovers.look(self.watch.routes(), self.watch.record.state())
 
     def tick_age_s(self) -> float | None:
         """Real seconds since the last tick ended; None before the first."""

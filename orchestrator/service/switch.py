@@ -31,9 +31,10 @@ class NotYet:
     waiting_for: str
 
 
-def expected_sides(route: Route) -> Mapping[SliceName, Side]:
-    """Which side must answer for each slice."""
-    return {rule.slice_name: rule.side for rule in route.rules}
+def expected_sides(route: Route, drill: str = "") -> Mapping[SliceName, Side]:
+    """Which side must answer for each slice, whoever carries this drill's word."""
+    is_drilled = bool(drill) and route.drill == drill
+    return {rule.slice_name: Side.CANDIDATE if is_drilled else rule.side for rule in route.rules}
 
 
 def wrong_answer(
@@ -56,15 +57,24 @@ def wrong_answer(
 
 
 def prove(
-    prober: Prober, clock: Clock, policy: ProofPolicy, route: Route, ward: WardId
+    prober: Prober,
+    clock: Clock,
+    policy: ProofPolicy,
+    route: Route,
+    ward: WardId,
+    *,
+    drill: str = "",
 ) -> Proof | NotYet:
-    """Probe until enough rounds in a row are right, or until the deadline."""
+    """Probe until enough rounds in a row are right, or until the deadline.
+
+    `drill`: probe with that drill's word; empty: as the ward's clinicians are served.
+    """
     began = clock.monotonic()
-    sides = expected_sides(route)
+    sides = expected_sides(route, drill)
     in_a_row = 0
     probes = 0
     while True:
-        answers = prober.probe(ward, tuple(sides))
+        answers = prober.probe(ward, tuple(sides), drill=drill)
         probes += len(answers)
         wrong = wrong_answer(answers, sides, epoch=route.epoch)
         in_a_row = 0 if wrong else in_a_row + 1

@@ -187,6 +187,10 @@ class Watch:
         """How ready legacy was for the ward at the last tick; BLIND when nobody looked."""
         return legacy_level(self.plan, self._recall(ward).verdicts)
 
+    def routes(self) -> tuple[ObservedRoute, ...]:
+        """Every ward's route as last read; for the thread that ticks."""
+        return tuple(self._routes.values())
+
     def _report(
         self,
         results: tuple[WardTick, ...],

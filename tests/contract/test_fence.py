@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.kubernetes.client import Cluster
+from orchestrator.adapters.kubernetes.documents import observed, written
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import Annotation, Route, Rule, all_legacy, is_exposed
@@ -28,6 +29,8 @@ WHO = Annotation(who="test", why="made")
 Document = dict[str, Any]
 _numbers = count(1)
 EPOCH = "wardshift.io/epoch"
+WORD_HEADER = "x-wardshift-drill"
+WORD = "0123456789abcdef" * 2
 
 
 def a_route(ward: WardId, *, epoch: int = 5, notes: Side = Side.LEGACY) -> Route:
@@ -145,6 +148,84 @@ def self_granted(document: Document) -> None:
     document["metadata"]["annotations"]["wardshift.io/granted"] = "6"
 
 
+def drill(document: Document, *changes: Callable[[Document], None]) -> None:
+    """Epoch 6 with a drill's rule before the fallback; each change spoils the rule."""
+    epoch_of(document, "6")
+    rule = copy.deepcopy(document["spec"]["rules"][0])
+    rule["name"] = "drill"
+    rule["backendRefs"][0]["name"] = "ehr-candidate"
+    rule["matches"] = [copy.deepcopy(one["matches"][0]) for one in document["spec"]["rules"][:2]]
+    for match in rule["matches"]:
+        match["headers"].append({"type": "Exact", "name": WORD_HEADER, "value": WORD})
+    for change in changes:
+        change(rule)
+    document["spec"]["rules"].insert(-1, rule)
+
+
+def without_the_word(rule: Document) -> None:
+    for match in rule["matches"]:
+        match["headers"].pop()
+
+
+def word_in_one_match_only(rule: Document) -> None:
+    rule["matches"][1]["headers"].pop()
+
+
+def word_by_pattern(rule: Document) -> None:
+    rule["matches"][1]["headers"][-1].update(type="RegularExpression", value=WORD)
+
+
+def any_word(rule: Document) -> None:
+    rule["matches"][0]["headers"][-1].update(type="RegularExpression", value=".*")
+
+
+def short_word(rule: Document) -> None:
+    rule["matches"][0]["headers"][-1]["value"] = "1"
+
+
+def word_and_pattern(rule: Document) -> None:
+    """Of two spellings of one header a gateway takes the first that it finds."""
+    spelt = {"type": "RegularExpression", "name": "X-Wardshift-Drill", "value": ".*"}
+    rule["matches"][0]["headers"].insert(0, spelt)
+
+
+def another_header(rule: Document) -> None:
+    rule["matches"][0]["headers"][-1]["name"] = "x-wardshift-drills"
+
+
+def another_name(rule: Document) -> None:
+    rule["name"] = "drill.notes"
+
+
+def name_in_capitals(rule: Document) -> None:
+    rule["name"] = "drill-x"
+
+
+def without_a_ward(rule: Document) -> None:
+    rule["matches"][0]["headers"].pop(0)
+
+
+def no_matches(rule: Document) -> None:
+    rule["matches"] = []
+
+
+def pretending(change: Callable[[Document], None]) -> Callable[[Document], None]:
+    return lambda document: drill(document, change)
+
+
+PRETENDERS: dict[str, tuple[Callable[[Document], None], str]] = {
+    "a drill without its word": (pretending(without_the_word), "no_grant"),
+    "a drill with its word in one match": (pretending(word_in_one_match_only), "no_grant"),
+    "a drill by pattern": (pretending(word_by_pattern), "no_grant"),
+    "a drill for any word": (pretending(any_word), "no_grant"),
+    "a drill with a short word": (pretending(short_word), "no_grant"),
+    "a drill with a word in two spellings": (pretending(word_and_pattern), "no_grant"),
+    "a drill by another header": (pretending(another_header), "no_grant"),
+    "a drill named otherwise": (pretending(another_name), "no_grant"),
+    "a drill named almost so": (pretending(name_in_capitals), "no_grant"),
+    "a drill of no ward": (pretending(without_a_ward), "other_ward"),
+    "a drill of everything": (pretending(no_matches), "other_ward"),
+}
 BROKEN: dict[str, tuple[Callable[[Document], None], str]] = {
     "a lower epoch": (lower, "stale_epoch"),
     "the same epoch and another spec": (same_epoch_other_spec, "stale_epoch"),
@@ -164,6 +245,7 @@ BROKEN: dict[str, tuple[Callable[[Document], None], str]] = {
     "no fallback": (no_fallback, "no_fallback"),
     "the fallback forward": (fallback_forward, "no_fallback"),
     "granted by oneself": (self_granted, "not_yours"),
+    **PRETENDERS,
 }
 
 
@@ -206,6 +288,42 @@ def test_every_rule_is_refused_by_its_code_whoever_writes_and_however(
     with pytest.raises(ApiError) as refused:
         write(kube, f"{ROUTES}/ward-{ward}", changed)
     assert f"denied request: {code}: " in refused.value.body["message"], refused.value.body
+    assert kube.route(ward) == stored
+
+
+@pytest.mark.parametrize("name", PRETENDERS)
+def test_what_pretends_to_be_a_drill_counts_as_exposure(
+    kube: KubeSite, ward: WardId, name: str
+) -> None:
+    """Where no fence stands, what is read at the route is still no drill."""
+    pretender = kube.route(ward)
+    PRETENDERS[name][0](pretender)
+    seen = observed(pretender, BACKENDS).route
+    assert is_exposed(seen)
+    assert not seen.drill
+    home = written(pretender, all_legacy(seen, epoch=9, annotation=WHO), BACKENDS)
+    assert {one["backendRefs"][0]["name"] for one in home["spec"]["rules"]} == {"ehr-legacy"}
+
+
+@pytest.mark.parametrize("account", ["worker", "sentinel", "guard"])
+def test_a_drill_needs_no_grant(kube: KubeSite, ward: WardId, account: str) -> None:
+    changed = kube.route(ward)
+    drill(changed)
+    kube.server.call("PUT", f"{ROUTES}/ward-{ward}", changed, token=kube.tokens[account])
+    seen = observed(kube.route(ward), BACKENDS).route
+    assert (seen.drill, is_exposed(seen)) == (WORD, False)
+
+
+def test_a_drill_does_not_become_exposure_later(kube: KubeSite, ward: WardId) -> None:
+    changed = kube.route(ward)
+    drill(changed)
+    put(kube, f"{ROUTES}/ward-{ward}", changed)
+    stored = kube.route(ward)
+    changed = copy.deepcopy(stored)
+    epoch_of(changed, "7")
+    without_the_word(changed["spec"]["rules"][-2])
+    with pytest.raises(ApiError, match="no_grant"):
+        put(kube, f"{ROUTES}/ward-{ward}", changed)
     assert kube.route(ward) == stored
 
 

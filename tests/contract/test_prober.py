@@ -45,8 +45,8 @@ class Case:
         wanted = replace(before.route, epoch=before.route.epoch + 1, rules=rules)
         return put_exposed(self.routes, wanted).route
 
-    def sees(self) -> set[tuple[SliceName, Side | None, int | None]]:
-        answers = self.prober.probe(self.ward, BOTH)
+    def sees(self, drill: str = "") -> set[tuple[SliceName, Side | None, int | None]]:
+        answers = self.prober.probe(self.ward, BOTH, drill=drill)
         assert len(answers) == self.gateways * len(BOTH)
         return {(answer.slice_name, answer.side, answer.epoch) for answer in answers}
 
@@ -96,6 +96,16 @@ def prober_of(site: PracticeSite, *, timeout_s: float = 3.0) -> GatewayProber:
 
 def routes_of(site: PracticeSite) -> PracticeRoutes:
     return PracticeRoutes(site.admin, timeout_s=5.0)
+
+
+def test_only_whoever_carries_the_word_is_served_by_the_candidate_in_a_drill(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    word = "0123456789abcdef" * 2
+    drilled = replace(before.route, epoch=2, drill=word)
+    case.routes.replace(drilled, resource_version=before.resource_version)
+    assert case.sees() == {(NOTES, Side.LEGACY, 2), (RESULTS, Side.LEGACY, 2)}
+    assert case.sees(drill=word) == {(NOTES, Side.CANDIDATE, 2), (RESULTS, Side.CANDIDATE, 2)}
+    assert case.sees(drill=word[::-1]) == case.sees()
 
 
 def test_every_slice_is_asked_through_every_gateway_and_names_its_side_and_epoch(

@@ -12,7 +12,15 @@ from orchestrator.adapters.kubernetes.client import Cluster
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
 from orchestrator.adapters.practice_gateway import PracticeRoutes
 from orchestrator.core.ids import Side, SliceName
-from orchestrator.core.route import Annotation, ObservedRoute, Route, Rule, all_legacy, is_exposed
+from orchestrator.core.route import (
+    Annotation,
+    ObservedRoute,
+    Route,
+    Rule,
+    all_legacy,
+    is_drilled,
+    is_exposed,
+)
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Fence, Routes
 from orchestrator.service.fence import breaches
@@ -287,6 +295,44 @@ def test_words_for_people_may_change_under_the_same_epoch(case: Case) -> None:
     written = case.routes.replace(told, resource_version=before.resource_version)
     assert written.route == told
     assert written.resource_version != before.resource_version
+
+
+WORD = "0123456789abcdef" * 2
+
+
+def drilled(ward: WardId, *, epoch: int, notes: Side = Side.LEGACY) -> Route:
+    made = rules(notes, mirrored=True)
+    return Route(ward=ward, epoch=epoch, rules=made, annotation=WHO, drill=WORD)
+
+
+def test_a_drill_needs_no_grant_exposes_nobody_and_ends_with_a_return(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    wanted = drilled(case.ward, epoch=2)
+    written = case.routes.replace(wanted, resource_version=before.resource_version)
+    assert (written.route, case.routes.get(case.ward).route) == (wanted, wanted)
+    assert is_drilled(written.route)
+    assert not is_exposed(written.route)
+    home = all_legacy(written.route, epoch=3, annotation=WHO)
+    back = case.routes.replace(home, resource_version=written.resource_version)
+    assert (back.route, back.route.drill) == (home, "")
+
+
+def test_a_drill_takes_no_slice_forward_with_it(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    wanted = drilled(case.ward, epoch=2, notes=Side.CANDIDATE)
+    with pytest.raises(Refused) as refused:
+        case.routes.replace(wanted, resource_version=before.resource_version)
+    assert refused.value.code == "no_grant"
+    assert case.routes.get(case.ward) == before
+
+
+def test_a_drill_is_a_change_of_the_route_and_needs_an_epoch_of_its_own(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    same = replace(before.route, drill=WORD)
+    with pytest.raises(Refused) as refused:
+        case.routes.replace(same, resource_version=before.resource_version)
+    assert refused.value.code == "stale_epoch"
+    assert case.routes.get(case.ward) == before
 
 
 def test_a_port_that_is_down_is_unavailable(case: Case) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from orchestrator.core import event as ev
 from orchestrator.core.gates.answer import Closed, Open, Unknown, all_open
-from orchestrator.core.gates.rules import RULES, GateFacts, Life, evaluate
+from orchestrator.core.gates.facts import GateFacts, Life
+from orchestrator.core.gates.rules import RULES, evaluate
 from orchestrator.core.ids import StageName
 from orchestrator.core.soak import soak_progress
 from orchestrator.core.state import Baseline, Blemish, Freeze, Phase, WardState, fold

@@ -18,6 +18,7 @@ from orchestrator.core.state import ProgrammeState, fold
 from orchestrator.core.threshold import Limit
 from orchestrator.service.advance import Climber, Did
 from orchestrator.service.desk import Desk
+from orchestrator.service.drill import Driller, Leftovers, patience_s
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.follow import Follower
 from orchestrator.service.gateways import GatewayWatch
@@ -287,6 +288,13 @@ class SentinelProcess:
             gauges=NullGauges(),
             clock=world.clock,
             lease_s=lease_s,
+            leftovers=Leftovers(
+                plan=world.plan,
+                routes=routes,
+                scribe=scribe,
+                clock=world.clock,
+                patience_s=patience_s(world.plan.policy.proof.deadline_s),
+            ),
         )
 
     def turn(self) -> None:
@@ -366,6 +374,12 @@ class FlowProcess:
             clock=world.clock,
             scribe=self.scribe,
         )
+        self.driller = Driller(
+            plan=world.plan,
+            plan_hash="h",
+            book=Book(Fused(world.ledger, fuse)),
+            hands=world.hands(self.scribe, self.routes),
+        )
 
     def turn(self) -> None:
         from orchestrator.errors import WardshiftError
@@ -373,6 +387,9 @@ class FlowProcess:
         try:
             step = self.climber.step(FIRST)
             self.did.append(step.did)
+            if step.wants_drill:
+                self.driller.drill(FIRST)
+                self.world.drain()
         except WardshiftError:
             return
         except Crash:

@@ -15,14 +15,15 @@ CAUSE = ev.Cause(trigger=ev.Trigger.PERSON, reason="asked")
 
 @pytest.fixture
 def world():
-    """A ward in shadow whose next step would be exposure."""
+    """A ward in shadow, drilled, whose next step would be exposure."""
     made = World()
     made.clock.meanwhile = made.sentinels[0].turn
     made.desk.start()
     for role in (CSO, HEAD):
         made.desk.approve(FIRST, StageName("notes"), role, comment="")
     for _ in range(60):
-        if made.state().ward(FIRST).stage == "shadow":
+        ward = made.state().ward(FIRST)
+        if ward.stage == "shadow" and ward.drill is not None:
             return made
         around(made)
         made.flows[0].turn()

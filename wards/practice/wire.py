@@ -9,9 +9,11 @@ NOBODY = "none"  # label of an answer that no system gave
 
 SLICES = ("vitals", "notes", "results", "medication", "admissions")
 FALLBACK = "fallback"
+DRILL = "drill"  # how the names of a drill's rules begin
 
 WARD_HEADER = "x-ward"
 CLIENT_HEADER = "x-client"
+DRILL_HEADER = "x-wardshift-drill"
 MIRRORED_HEADER = "x-mirrored"
 SYSTEM_HEADER = "x-ehr-system"
 EPOCH_HEADER = "x-wardshift-epoch"

@@ -1,8 +1,9 @@
 """A ward's route as an HTTPRoute, a sign of life as a Lease, and back. Pure.
 
 A slice is one named rule with one backend; one whose reads are mirrored has a second rule for
-GET alone, because a mirror filter copies every method. The last rule has no path: whatever no
-slice names is served by legacy. Every rule stamps the epoch into requests and answers, because
+GET alone, because a mirror filter copies every method. A drill is one more rule, with a match for
+each of those, that also asks for the drill's word. The last rule has no path: whatever no slice
+names is served by legacy. Every rule stamps the epoch into requests and answers, because
 only the data plane's own answer tells which configuration it serves.
 Invariant: whatever is not wholly legacy counts as exposure, so that a return mends it.
 Source: design section 7; Gateway API v1, HTTPRoute.
@@ -15,7 +16,16 @@ from math import ceil
 from typing import Any
 
 from orchestrator.core.ids import Side, SliceName
-from orchestrator.core.route import Annotation, ObservedRoute, Route, Rule
+from orchestrator.core.route import (
+    DRILL,
+    DRILL_HEADER,
+    DRILL_WORD,
+    Annotation,
+    ObservedRoute,
+    Route,
+    Rule,
+    is_drill_name,
+)
 from orchestrator.ports import LeaseRecord
 from wards.model import WardId
 
@@ -85,7 +95,8 @@ def written(base: Document, route: Route, backends: Backends) -> Document:
     metadata["annotations"] = {**others, **_annotations(route)}
     metadata.pop("managedFields", None)
     rules = [document for rule in route.rules for document in _rules(rule, route, backends)]
-    spec = {**base["spec"], "rules": [*rules, _fallback(route, backends)]}
+    drill = [_drill(route, rules, backends)] if route.drill and rules else []
+    spec = {**base["spec"], "rules": [*rules, *drill, _fallback(route, backends)]}
     return {**base, "metadata": metadata, "spec": spec}
 
 
@@ -96,11 +107,21 @@ def observed(document: Document, backends: Backends) -> ObservedRoute:
     name: str = metadata["name"]
     notes: Mapping[str, str] = metadata.get("annotations") or {}
     rules: Sequence[Document] = document["spec"].get("rules") or ()
+    ward = WardId(name.removeprefix(NAME_PREFIX))
+    words = {number: _word(rule, ward) for number, rule in enumerate(rules)}
+    drills = [number for number, word in words.items() if word]
+    # Two drill rules are nothing that we write: then both are taken for exposure.
+    drill = drills[0] if len(drills) == 1 else None
     return ObservedRoute(
         route=Route(
-            ward=WardId(name.removeprefix(NAME_PREFIX)),
+            ward=ward,
             epoch=_epoch(notes, rules),
-            rules=tuple(_observed_rules(rules, backends)),
+            rules=tuple(
+                _observed_rules(
+                    [rule for number, rule in enumerate(rules) if number != drill], backends
+                )
+            ),
+            drill="" if drill is None else words[drill],
             annotation=Annotation(
                 who=notes.get(f"{MARK}who", ""),
                 why=notes.get(f"{MARK}why", ""),
@@ -185,8 +206,8 @@ def _annotations(route: Route) -> dict[str, str]:
 
 
 def _rules(rule: Rule, route: Route, backends: Backends) -> Iterable[Document]:
-    if rule.slice_name == FALLBACK:
-        return  # somebody else's; the fallback is always written, and always legacy
+    if rule.slice_name == FALLBACK or is_drill_name(rule.slice_name):
+        return  # somebody else's: the fallback is always written, and a drill only by its word
     if rule.mirrored:
         mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": _candidate(backends)}}
         yield _rule(f"{rule.slice_name}{READS}", rule, route, backends, method="GET", more=[mirror])
@@ -224,6 +245,43 @@ def _fallback(route: Route, backends: Backends) -> Document:
         "filters": _stamp(route.epoch),
         "backendRefs": [backends[Side.LEGACY].ref()],
     }
+
+
+def _drill(route: Route, rules: Sequence[Document], backends: Backends) -> Document:
+    """The rule for whoever carries the drill's word. A match's path and method count before its
+    headers (Gateway API), so the drill has a match for each of the slices' own."""
+    word = {"type": "Exact", "name": DRILL_HEADER, "value": route.drill}
+    return {
+        "name": str(DRILL),
+        "matches": [
+            {**match, "headers": [*match["headers"], word]}
+            for rule in rules
+            for match in rule["matches"]
+        ],
+        "filters": _stamp(route.epoch),
+        "backendRefs": [backends[Side.CANDIDATE].ref()],
+    }
+
+
+def _word(document: Document, ward: WardId) -> str:
+    """The drill's word, if the rule is a drill's: each of its matches asks for exactly that word
+    of exactly that ward. Empty when there is any doubt, and then the rule counts as exposure."""
+    matches: Sequence[Document] = document.get("matches") or ()
+    words = {_word_of(match, ward) for match in matches}
+    return words.pop() if document.get("name") == DRILL and len(words) == 1 else ""
+
+
+def _word_of(match: Document, ward: WardId) -> str:
+    """Header names are compared without case, so one that is there twice proves nothing."""
+    headers: Sequence[Document] = match.get("headers") or ()
+    exact = {
+        str(one.get("name", "")).lower(): str(one.get("value", ""))
+        for one in headers
+        if one.get("type", "Exact") == "Exact"
+    }
+    is_plain = len(headers) == len(exact) and exact.get(WARD_HEADER) == ward
+    word = exact.get(DRILL_HEADER, "")
+    return word if is_plain and DRILL_WORD.fullmatch(word) else ""
 
 
 def _as_ward(ward: WardId) -> Document:

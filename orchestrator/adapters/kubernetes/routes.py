@@ -87,7 +87,8 @@ class KubeRoutes:
             policy's own code); Unavailable when nothing was sent or taken; Indeterminate.
         """
         base = self._at(route.ward, resource_version)
-        if is_forward(self._understood(base).route, route) or _is_mirrored(route):
+        adds = is_forward(self._understood(base).route, route) or bool(route.drill)
+        if adds or _is_mirrored(route):
             self._features.check(base, mirrors=_is_mirrored(route))
         return self._put(route.ward, written(base, route, self._backends))
 

@@ -2,56 +2,24 @@
 
 Each rule is a function from the facts to one answer; RULES is the order in which people
 read them. A rule that raises would be a closed gate: `evaluate` is total over its facts.
-Later gates (regulatory, licences, training, objections, drill) are further functions in
-RULES, in files of their own beside this one. Source: design section 10; rules 5, 7 and 9.
+Further gates (the drill; later regulatory, licences, training, objections) are functions in
+RULES too, in files of their own beside this one. Source: design section 10; rules 5, 7 and 9.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 
 from orchestrator.core.alarm import alarms
 from orchestrator.core.gates.answer import Closed, GateAnswer, Open, Unknown
-from orchestrator.core.plan import Plan, Purpose, Stage
+from orchestrator.core.gates.drill import drilled
+from orchestrator.core.gates.facts import GateFacts
+from orchestrator.core.plan import Purpose
 from orchestrator.core.soak import soak_progress
-from orchestrator.core.state import Phase, ProgrammeState, WardState
+from orchestrator.core.state import Phase
 from orchestrator.core.threshold import BaselineRatio
 from orchestrator.core.verdict import Level
 from orchestrator.core.view import last_verdicts, recorded_exposure
 from wards.shifts import ShiftKind
 from wards.windows import closures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
-    """Whether a process was seen renewing its sign of life; None: not observed long enough.
-
-    `behind_s`: for how many seconds the ledger has not had what the sentinel said.
-    `fence`: whether the sentinel saw the fence refuse what it must; None: not tried, or long ago.
-    `deaf_s`: for how many seconds no alert source has answered the sentinel; 0 where it asks none.
-    """
-
-    sentinel: bool | None
-    guard: bool | None
-    behind_s: float = 0.0
-    fence: bool | None = None
-    deaf_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateFacts:
-    """Everything that the rules may look at. `legacy`: the worst verdict of the signals that
-    prove legacy ready, None when nobody has looked."""
-
-    plan: Plan
-    plan_hash: str
-    programme: ProgrammeState
-    ward: WardState
-    stage: Stage
-    life: Life
-    legacy: Level | None
-    now: datetime
-
 
 Rule = Callable[[GateFacts], GateAnswer]
 
@@ -300,6 +268,7 @@ RULES: tuple[Rule, ...] = (
     signals_clear,
     no_alarms,
     baselines_known,
+    drilled,
     soaked,
     in_window,
     approved,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, NamedTuple
 
-from wards.practice.gateway.route import Route, Wanted, as_json, wanted_from
+from wards.practice.gateway.route import Route, Rule, Wanted, as_json, wanted_from
 from wards.practice.wire import LEGACY
 
 GRANTED = "granted"
@@ -162,12 +162,16 @@ def _fenced(stored: Route, wanted: Wanted) -> Refusal | None:
 
 
 def _is_forward(stored: Route, wanted: Wanted) -> bool:
-    """Whether a rule would lead to the candidate that did not."""
-    had = {(rule.name, rule.path_prefix) for rule in stored.spec.rules if rule.backend != LEGACY}
+    """Whether a rule would lead clinicians to the candidate that did not; a drill's leads none."""
+    had = {(rule.name, rule.path_prefix) for rule in stored.spec.rules if _is_exposing(rule)}
     return any(
-        rule.backend != LEGACY and (rule.name, rule.path_prefix) not in had
+        _is_exposing(rule) and (rule.name, rule.path_prefix) not in had
         for rule in wanted.spec.rules
     )
+
+
+def _is_exposing(rule: Rule) -> bool:
+    return rule.backend != LEGACY and rule.drill is None
 
 
 def _stale_epoch(stored: Route, wanted: Wanted) -> Refusal:

@@ -28,6 +28,7 @@ from wards.practice.gateway.route import WARD, Rule, Trouble, rule_for
 from wards.practice.gateway.served import Served
 from wards.practice.wire import (
     CLIENT_HEADER,
+    DRILL_HEADER,
     EPOCH_HEADER,
     GATEWAY_ERROR_HEADER,
     MIRRORED_HEADER,
@@ -114,7 +115,9 @@ class DataPlane:
         if route is None:
             await self._refuse(scope, send, status=404, code="no-route", begun=begun)
             return
-        rule = rule_for(route.spec.rules, scope["raw_path"].decode("latin-1"), scope["method"])
+        word = _header(scope["headers"], DRILL_HEADER) or ""
+        path = scope["raw_path"].decode("latin-1")
+        rule = rule_for(route.spec.rules, path, scope["method"], word)
         trouble = self._trouble(rule)
         if rule is None or trouble is not None:
             code = trouble or NO_RULE

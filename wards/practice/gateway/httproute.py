@@ -1,7 +1,7 @@
 """A ward's HTTPRoute as this gateway reads it, and the status that it writes back. Pure.
 
-It knows what a ward's route needs and nothing else: path prefixes, an exact `x-ward`, methods,
-a mirror, headers that are set, one backend a rule. What it does not know it does not guess: a
+It knows what a ward's route needs and nothing else: path prefixes, an exact `x-ward`, beside it
+at most an exact `x-wardshift-drill`, methods, a mirror, headers that are set, one backend a rule. What it does not know it does not guess: a
 route that asks for more is not accepted, and the last one that was understood is served on.
 Like real gateways it accepts rules that serve nobody (no backend, weight 0 alone), says in the
 status that all is well, and answers them with an error. Source: Gateway API v1, HTTPRoute.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wards.practice.gateway.route import WARD, Route, Rule, Spec, Trouble, segments
-from wards.practice.wire import CANDIDATE, EPOCH_HEADER, LEGACY, WARD_HEADER
+from wards.practice.wire import CANDIDATE, DRILL_HEADER, EPOCH_HEADER, LEGACY, WARD_HEADER
 
 Document = Mapping[str, Any]
 CONTROLLER = "wardshift.io/practice"
@@ -120,6 +120,7 @@ def _rules(raw: Document) -> Iterator[Rule]:
             epoch=_epoch(filters),
             method=str(match.get("method") or ""),
             trouble=trouble,
+            drill=_headers(match).get(DRILL_HEADER),
         )
 
 
@@ -139,12 +140,23 @@ def _ward(rules: Sequence[Document]) -> str:
 
 
 def _ward_of(match: Document) -> str:
-    headers: list[Document] = list(match.get("headers") or ())
-    names = [str(header["name"]).lower() for header in headers]
-    exact = all(header.get("type", "Exact") == "Exact" for header in headers)
-    if names != [WARD_HEADER] or not exact or not WARD.fullmatch(headers[0]["value"]):
+    ward = _headers(match).get(WARD_HEADER, "")
+    if not WARD.fullmatch(ward):
         raise NotUnderstood("a match without exactly one x-ward")
-    return str(headers[0]["value"])
+    return ward
+
+
+def _headers(match: Document) -> Mapping[str, str]:
+    """The exact values that a match asks for, by name in small letters."""
+    headers: list[Document] = list(match.get("headers") or ())
+    exact = {
+        str(header["name"]).lower(): str(header["value"])
+        for header in headers
+        if header.get("type", "Exact") == "Exact"
+    }
+    if len(exact) != len(headers) or not exact.keys() <= {WARD_HEADER, DRILL_HEADER}:
+        raise NotUnderstood("a match by more than an exact x-ward, and a drill's word")
+    return exact
 
 
 def _backend(refs: Sequence[Document]) -> tuple[str, Trouble | None]:

@@ -1,7 +1,7 @@
 """A ward's route in the gateway: what it may look like and which rule a path takes. Pure.
 
 Invariants: every slice is wholly on one side; what no rule names is served by legacy;
-a route's name is bound to its ward.
+a route's name is bound to its ward; a drill's rule takes only what carries the drill's word.
 """
 
 import re
@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote
 
-from wards.practice.wire import CANDIDATE, FALLBACK, LEGACY, SYSTEMS
+from wards.practice.wire import CANDIDATE, DRILL, FALLBACK, LEGACY, SYSTEMS
 
 WARD = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+DRILL_WORD = re.compile(r"[0-9a-f]{32}")
 NAME_PREFIX = "ward-"
 
 
@@ -32,6 +33,8 @@ class Rule:
 
     `epoch`: what it stamps into requests and answers. `method`: "" for every one.
     `trouble`: it serves nobody, and `backend` is then empty.
+    `drill`: the exact value of the header x-wardshift-drill that the rule asks for besides its
+    path; None: it asks for none.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Rule:
     epoch: int | None
     method: str = ""
     trouble: Trouble | None = None
+    drill: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +86,11 @@ def wanted_from(raw: object) -> Wanted | tuple[str, ...]:
             return ("a route is a JSON object with metadata and spec",)
 
 
-def rule_for(rules: tuple[Rule, ...], raw_path: str, method: str) -> Rule | None:
-    """The rule whose prefix matches the most whole segments of a path, one for its method first.
+def rule_for(
+    rules: tuple[Rule, ...], raw_path: str, method: str, drill: str = ""
+) -> Rule | None:
+    """The rule whose prefix matches the most whole segments of a path, one for its method first,
+    and of those the one that asks for the drill's word which the request carries.
 
     None where nothing matches, which a fallback without a path prevents.
 
@@ -95,9 +102,16 @@ def rule_for(rules: tuple[Rule, ...], raw_path: str, method: str) -> Rule | None
     matching = (
         rule
         for rule in rules
-        if path[: len(rule.segments)] == rule.segments and rule.method in ("", method)
+        if path[: len(rule.segments)] == rule.segments
+        and rule.method in ("", method)
+        and rule.drill in (None, drill)
     )
-    return max(matching, key=lambda rule: (len(rule.segments), bool(rule.method)), default=None)
+    return max(matching, key=_closeness, default=None)
+
+
+def _closeness(rule: Rule) -> tuple[int, bool, bool]:
+    """In this order a match's parts count (Gateway API v1)."""
+    return len(rule.segments), bool(rule.method), rule.drill is not None
 
 
 def as_json(route: Route) -> dict[str, Any]:
@@ -128,6 +142,7 @@ def _rule_json(rule: Rule) -> dict[str, Any]:
         "path_prefix": rule.path_prefix,
         "backend": rule.backend,
         "mirror": rule.mirror,
+        **({} if rule.drill is None else {"drill": rule.drill}),
     }
 
 
@@ -151,6 +166,7 @@ def _rule(raw: Mapping[str, Any], epoch: int) -> Rule:
         backend=raw["backend"],
         mirror=raw.get("mirror"),
         epoch=epoch,
+        drill=raw.get("drill"),
     )
 
 
@@ -177,13 +193,15 @@ def _spec_problems(spec: Mapping[str, Any]) -> Iterator[str]:
     for rule in rules:
         yield from _rule_problems(rule)
     yield from _repeated(rules, "name")
-    yield from _repeated(rules, "path_prefix")
+    yield from _repeated([rule for rule in rules if rule.get("drill") is None], "path_prefix")
+    yield from _repeated([rule for rule in rules if rule.get("drill") is not None], "path_prefix")
     yield from _fallback_problems(rules)
 
 
 def _rule_problems(rule: Mapping[str, Any]) -> Iterator[str]:
     name, prefix = rule.get("name"), rule.get("path_prefix")
-    if not (isinstance(name, str) and WARD.fullmatch(name)):
+    is_drill = isinstance(name, str) and name.startswith(f"{DRILL}.")
+    if not (isinstance(name, str) and WARD.fullmatch(name.removeprefix(f"{DRILL}."))):
         yield "a rule's name must be lowercase letters, digits and dashes"
     if not (isinstance(prefix, str) and prefix.startswith("/") and "//" not in prefix):
         yield f"rule {name}: path_prefix must begin with one /"
@@ -193,6 +211,19 @@ def _rule_problems(rule: Mapping[str, Any]) -> Iterator[str]:
         yield f"rule {name}: backend must be {LEGACY} or {CANDIDATE}"
     if rule.get("mirror") not in (None, CANDIDATE):
         yield f"rule {name}: mirror must be null or {CANDIDATE}"
+    if is_drill or "drill" in rule:
+        yield from _drill_problems(rule, is_drill=is_drill)
+
+
+def _drill_problems(rule: Mapping[str, Any], *, is_drill: bool) -> Iterator[str]:
+    word = rule.get("drill")
+    if not (is_drill and isinstance(word, str) and DRILL_WORD.fullmatch(word)):
+        yield (
+            f"rule {rule.get('name')}: a drill's rule is named {DRILL}. and its slice, and asks for"
+            " a word of 32 hexadecimal digits"
+        )
+    if rule.get("backend") != CANDIDATE or rule.get("mirror") is not None:
+        yield f"rule {rule.get('name')}: a drill's rule leads to {CANDIDATE} and copies nothing"
 
 
 def _repeated(rules: list[Mapping[str, Any]], key: str) -> Iterator[str]:
