@@ -47,6 +47,7 @@ VERBS = {
     "hold": ("orchestrator.cli.words:hold", "Stop a ward's forward movement."),
     "resume": ("orchestrator.cli.words:resume", "Lift a hold, or agree to go on after a rollback."),
     "rollback": ("orchestrator.cli.back:rollback", "Return a ward to legacy, now."),
+    "drill": ("orchestrator.cli.drill:drill", "Rehearse a ward's return and measure it."),
     "verify": ("orchestrator.cli.look:verify", "Is the record whole and unchanged."),
     "sentinel": ("orchestrator.cli.watching:sentinel", "Watch exposed wards and return them."),
     "guard": ("orchestrator.cli.watching:guard", "Return a ward whose lease stands still."),

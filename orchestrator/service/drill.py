@@ -193,6 +193,7 @@ class _Course:
         )  # fmt: skip
         restore_s = clock.monotonic() - began_s
         if written.route.annotation != annotation:
+            self.problem = ""  # whatever was not seen, was not seen for this
             raise Refused("overtaken", "another hand changed the route during the drill")
         proof = prove(
             self.hands.prober, clock, self.hands.proof, written.route, self.ward.ward, drill=word

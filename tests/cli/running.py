@@ -23,6 +23,7 @@ SERVER.set_forkserver_preload(
         "orchestrator.cli.look",
         "orchestrator.cli.words",
         "orchestrator.cli.back",
+        "orchestrator.cli.drill",
         "orchestrator.cli.plan",
         "orchestrator.cli.board",
         "orchestrator.cli.machine",

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
-from math import inf
+from math import inf, nan
 
 import pytest
 
 from orchestrator.core import event as ev
+from orchestrator.core.concern import Drill
 from orchestrator.core.gates.answer import Closed, Open, Unknown, all_open
+from orchestrator.core.gates.drill import drilled, needs_drill
 from orchestrator.core.gates.facts import GateFacts, Life
 from orchestrator.core.gates.rules import RULES, evaluate
 from orchestrator.core.ids import StageName
@@ -33,6 +35,11 @@ def programme(*wards):
     return replace(state, wards={ward.ward: ward for ward in wards})
 
 
+DRILL = Drill(
+    done_at=SINCE, rounds=3, restore_s=0.1, prove_s=0.9, passed=True, problem="", plan_hash="h"
+)
+
+
 def shadow_ward(name=FIRST, **details):
     ward = fold(entries(draft(name, seen()))).ward(name)
     baselines = tuple(Baseline(signal=FAILED_LOGINS, shift=shift, value=0.1) for shift in ShiftKind)
@@ -42,6 +49,7 @@ def shadow_ward(name=FIRST, **details):
         "entered_at": SINCE,
         "approvals": frozenset({(NOTES, CSO), (NOTES, HEAD)}),
         "baselines": baselines,
+        "drill": DRILL,
     }
     return replace(ward, **{**values, **details})
 
@@ -75,7 +83,11 @@ NIGHT_ONLY = replace(plan(), windows=replace(open_windows(), opens=time(1), clos
     ("gate", "changed", "kind"),
     [
         ("not_frozen", {"programme": replace(programme(shadow_ward()), freeze=FROZEN)}, Closed),
-        ("plan_unchanged", {"plan_hash": "other"}, Closed),
+        (
+            "plan_unchanged",
+            {"plan_hash": "other", "ward": shadow_ward(drill=replace(DRILL, plan_hash="other"))},
+            Closed,
+        ),
         ("plan_unchanged", {"programme": replace(programme(), plan_hash=None)}, Closed),
         ("legacy_ready", {"legacy": Level.BREACH}, Closed),
         ("legacy_ready", {"legacy": Level.BLIND}, Unknown),
@@ -105,6 +117,7 @@ NIGHT_ONLY = replace(plan(), windows=replace(open_windows(), opens=time(1), clos
         ("not_held", {"ward": shadow_ward(held="relatives' day")}, Closed),
         ("signals_clear", {"ward": shadow_ward(verdicts=())}, Unknown),
         ("baselines_known", {"ward": shadow_ward(baselines=())}, Closed),
+        ("drilled", {"ward": shadow_ward(drill=None)}, Closed),
         ("soaked", {"ward": shadow_ward(entered_at=NOW - timedelta(hours=2))}, Closed),
         ("approved", {"ward": shadow_ward(approvals=frozenset())}, Closed),
         ("approved", {"ward": shadow_ward(approvals=frozenset({(NOTES, CSO)}))}, Closed),
@@ -115,6 +128,51 @@ def test_one_thing_wrong_closes_that_gate_and_no_other(gate, changed, kind):
     assert [name for name, answer in answers.items() if not isinstance(answer, Open)] == [gate]
     assert isinstance(answers[gate], kind)
     assert answers[gate].todo
+
+
+POLICY = plan().policy.drill
+EXPIRED = NOW + timedelta(days=POLICY.valid_days)
+DRILLS = {
+    "none": (None, {}, False, True),
+    "passed": (DRILL, {}, True, False),
+    "failed": (replace(DRILL, passed=False, problem="not proven"), {}, False, False),
+    "failed long ago": (replace(DRILL, passed=False), {"now": EXPIRED}, False, False),
+    "under another plan": (replace(DRILL, plan_hash="other"), {}, False, True),
+    "too old": (DRILL, {"now": EXPIRED}, False, True),
+    "of its last day": (DRILL, {"now": SINCE + timedelta(days=POLICY.valid_days)}, True, False),
+    "fewer rounds": (replace(DRILL, rounds=POLICY.rounds - 1), {}, False, False),
+    "slow to restore": (replace(DRILL, restore_s=POLICY.restore_within_s + 0.1), {}, False, False),
+    "slow to prove": (replace(DRILL, prove_s=POLICY.prove_within_s + 0.1), {}, False, False),
+    "no time at all": (replace(DRILL, restore_s=nan), {}, False, False),
+    "not needed in shadow": (None, {"stage": plan().stage(StageName("shadow"))}, True, False),
+}
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_what_a_drill_must_have_shown_before_exposure(name):
+    drill, details, is_open, is_due = DRILLS[name]
+    given = facts(shadow_ward(drill=drill), **details)
+    assert isinstance(drilled(given), Open) is is_open
+    assert needs_drill(given) is is_due
+
+
+def test_a_ward_that_is_exposed_keeps_the_drill_that_was_fresh_when_exposure_began():
+    """It cannot be drilled as long as clinicians work in the candidate."""
+    exposed = shadow_ward(stage=NOTES, exposed_since=SINCE + timedelta(days=1))
+    last = plan().stages[-1]
+    assert isinstance(drilled(facts(exposed, stage=last, now=EXPIRED)), Open)
+    was_old = replace(exposed, exposed_since=EXPIRED)
+    assert isinstance(drilled(facts(was_old, stage=last, now=EXPIRED)), Closed)
+    assert not needs_drill(facts(was_old, stage=last, now=EXPIRED))
+    given_up = replace(exposed, stage=StageName("shadow"))  # exposure was tried and abandoned
+    assert isinstance(drilled(facts(given_up, now=EXPIRED)), Closed)
+
+
+def test_a_later_drill_counts_instead_of_an_earlier_one():
+    done = ev.DrillDone(rounds=3, restore_s=0.1, prove_s=0.9, passed=True)
+    slow = replace(done, restore_s=POLICY.restore_within_s + 1, passed=False, problem="slow")
+    ward = fold(entries(*(draft(FIRST, one, plan_hash="h") for one in (done, slow)))).ward(FIRST)
+    assert isinstance(drilled(facts(shadow_ward(drill=ward.drill))), Closed)
 
 
 @pytest.mark.parametrize("level", [Level.BLIND, Level.BREACH])

@@ -21,6 +21,7 @@ from orchestrator.core.ids import ActorKind
 from orchestrator.core.route import is_exposed
 from orchestrator.core.state import ProgrammeState, fold
 from orchestrator.errors import WardshiftError
+from orchestrator.ledger import drain
 from orchestrator.service.advance import Climber
 from wards.model import WardId
 
@@ -83,6 +84,11 @@ class Stage:
         site = self.installation.site.model_copy(update={"kubeconfig": str(kubeconfig)})
         return replace(self.installation, site=site)
 
+    def drill(self) -> None:
+        """Rehearse the first ward's return, and put the evidence into the ledger."""
+        self.installation.driller(Actor(kind=ActorKind.FLOW, name="test")).drill(WARD)
+        drain(self.installation.site.journal_dir, self.installation.ledger)
+
     def start_and_approve(self) -> None:
         """People start the programme and approve every stage of the first ward."""
         plan = self.installation.plan
@@ -102,7 +108,8 @@ class Stage:
 
         def climbed() -> bool:
             with suppress(WardshiftError):
-                climber.step(WARD)
+                if climber.step(WARD).wants_drill:
+                    self.drill()
             return self.state().ward(WARD).stage == until
 
         assert wait_until(climbed, timeout_s=150, every_s=0.2), self.why()
