@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from orchestrator.bootstrap import Installation
 from orchestrator.cli.standing import Standing, gates
 from orchestrator.core.gates.answer import GateAnswer
-from orchestrator.core.gates.rules import Life
+from orchestrator.core.gates.facts import Life
 from orchestrator.reports.board import Board, Judged, Sight, board
 from orchestrator.service.follow import Follower
 from orchestrator.service.leases import GUARD, life, ward_lease

@@ -14,7 +14,7 @@ from orchestrator.core.alarm import Alarm, alarms
 from orchestrator.core.concern import Drill
 from orchestrator.core.decision import Decision, Hold, legacy_level
 from orchestrator.core.gates.answer import Closed, GateAnswer, Unknown, not_open
-from orchestrator.core.gates.rules import Life
+from orchestrator.core.gates.facts import Life
 from orchestrator.core.ids import Role, Side, SignalName
 from orchestrator.core.plan import Plan, Purpose, Signal, Slice
 from orchestrator.core.route import Route, exposed_slices

@@ -19,11 +19,13 @@ from wards.practice.gateway.httproute import NotUnderstood, read, says
 from wards.practice.gateway.route import Trouble, rule_for
 
 WARD = WardId("medicine-52")
+WORD = "0123456789abcdef" * 2
 
 
 def document(*, epoch: int = 3, generation: int = 7, version: str = "1", **sides: Any) -> Any:
-    """As documents.py writes it: `notes=Side.CANDIDATE`, `mirrored=True`."""
+    """As documents.py writes it: `notes=Side.CANDIDATE`, `mirrored=True`, `drill=WORD`."""
     mirrored = bool(sides.pop("mirrored", False))
+    drill = str(sides.pop("drill", ""))
     rules = tuple(
         Rule(
             slice_name=SliceName(name),
@@ -33,7 +35,8 @@ def document(*, epoch: int = 3, generation: int = 7, version: str = "1", **sides
         )
         for name in ("notes", "vitals")
     )
-    route = Route(ward=WARD, epoch=epoch, rules=rules, annotation=Annotation(who="t", why="t"))
+    told = Annotation(who="t", why="t")
+    route = Route(ward=WARD, epoch=epoch, rules=rules, annotation=told, drill=drill)
     made = written(first_route(WARD, "wards", "wardshift"), route, BACKENDS)
     made["metadata"] |= {"generation": generation, "resourceVersion": version}
     return made
@@ -69,6 +72,26 @@ def test_only_reads_take_the_rule_that_mirrors(method: str, mirror: str | None) 
     taken = rule_for(spec.rules, "/notes/fhir/Patient", method)
     assert taken is not None
     assert (taken.name, taken.backend, taken.mirror) == ("notes", "legacy", mirror)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("carried", [WORD, "", WORD.upper(), "0" * 32])
+def test_a_drill_is_for_the_bearer_of_its_word_also_where_reads_are_mirrored(
+    method: str, carried: str
+) -> None:
+    spec = understood(document(mirrored=True, drill=WORD)).route.spec
+    taken = rule_for(spec.rules, "/notes/fhir/metadata", method, carried)
+    assert taken is not None
+    assert (taken.backend == "candidate") is (carried == WORD)
+    assert taken.epoch == 3
+
+
+@pytest.mark.parametrize("odd", [{"type": "RegularExpression"}, {"name": "x-other"}])
+def test_a_drill_by_anything_but_its_exact_word_is_not_accepted(odd: dict[str, str]) -> None:
+    raw = document(drill=WORD)
+    raw["spec"]["rules"][-2]["matches"][0]["headers"][-1] |= odd
+    with pytest.raises(NotUnderstood):
+        read(raw, "wards")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from orchestrator.core.event import (
     Via,
     Weight,
 )
-from orchestrator.core.gates.rules import Life
+from orchestrator.core.gates.facts import Life
 from orchestrator.core.ids import StageName
 from orchestrator.core.route import Annotation, Route, desired_route
 from orchestrator.core.state import Intent, Phase, ProgrammeState, Return, WardState

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.core.alarm import AlarmCode
 from orchestrator.core.event import AlertStatus, ProgrammeStopped, VerdictChanged
-from orchestrator.core.gates.rules import Life
+from orchestrator.core.gates.facts import Life
 from orchestrator.core.ids import Side
 from orchestrator.core.route import RETURN_MARK
 from orchestrator.core.state import LastVerdict, Phase

@@ -1,8 +1,9 @@
 """A ward's HTTPRoute as this gateway reads it, and the status that it writes back. Pure.
 
 It knows what a ward's route needs and nothing else: path prefixes, an exact `x-ward`, beside it
-at most an exact `x-wardshift-drill`, methods, a mirror, headers that are set, one backend a rule. What it does not know it does not guess: a
-route that asks for more is not accepted, and the last one that was understood is served on.
+at most the exact word of a drill, methods, a mirror, headers that are set, one backend a rule.
+What it does not know it does not guess: a route that asks for more is not accepted, and the last
+one that was understood is served on.
 Like real gateways it accepts rules that serve nobody (no backend, weight 0 alone), says in the
 status that all is well, and answers them with an error. Source: Gateway API v1, HTTPRoute.
 """

@@ -86,9 +86,7 @@ def wanted_from(raw: object) -> Wanted | tuple[str, ...]:
             return ("a route is a JSON object with metadata and spec",)
 
 
-def rule_for(
-    rules: tuple[Rule, ...], raw_path: str, method: str, drill: str = ""
-) -> Rule | None:
+def rule_for(rules: tuple[Rule, ...], raw_path: str, method: str, drill: str = "") -> Rule | None:
     """The rule whose prefix matches the most whole segments of a path, one for its method first,
     and of those the one that asks for the drill's word which the request carries.
 
