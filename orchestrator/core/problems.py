@@ -47,6 +47,7 @@ QUERY_OF = {
     ProviderKind.PROBE: ProbeQuery,
 }
 NEEDED_ROLES = 2
+RESERVED = ("fallback", "drill")  # rules of a route that are no slice's
 A_WEEK = timedelta(days=7)
 
 
@@ -91,6 +92,12 @@ def _prefixes(plan: Plan) -> Iterator[Problem]:
                 where=("slices", place, "path_prefix"),
                 what=f"{item.path_prefix} belongs to another slice already",
                 todo="give each slice a path of its own",
+            )
+        if item.name in RESERVED:
+            yield Problem(
+                where=("slices", place, "name"),
+                what=f"{item.name} names a rule of every route, or of a drill",
+                todo="name the slice otherwise",
             )
 
 

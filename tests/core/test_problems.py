@@ -91,6 +91,11 @@ BROKEN = {
         ("signals", 4),
         "there twice",
     ),
+    "a slice named as a drill's rule": (
+        in_plan("slices", 1, name="drill"),
+        ("slices", 1, "name"),
+        "names a rule",
+    ),
     "path twice": (
         in_plan("slices", 1, path_prefix="/notes"),
         ("slices", 1, "path_prefix"),

@@ -26,13 +26,15 @@ class StoredProber:
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
 
-    def probe(self, ward: WardId, slices: Sequence[SliceName]) -> tuple[ProbeAnswer, ...]:
+    def probe(
+        self, ward: WardId, slices: Sequence[SliceName], *, drill: str = ""
+    ) -> tuple[ProbeAnswer, ...]:
         began_s = _clock.monotonic()
         try:
             route = self._routes.get(ward).route
         except WardshiftError as error:
             return tuple(_answer(name, None, None, 0.0, str(error)) for name in slices)
-        sides = {rule.slice_name: rule.side for rule in route.rules}
+        sides = expected_sides(route, drill)
         took_ms = (_clock.monotonic() - began_s) * 1000
         return tuple(_answer(name, sides.get(name), route.epoch, took_ms) for name in slices)
 

@@ -19,6 +19,7 @@ from orchestrator.adapters.kubernetes.routes import KubeRoutes
 from orchestrator.bootstrap import Installation, install
 from orchestrator.core.event import (
     Actor,
+    DrillDone,
     Entry,
     Happening,
     PromotionIntended,
@@ -142,8 +143,9 @@ class Stage:
         say_signals(self.home, text_lost=1.0, legacy_ready=1.0)
 
     def approve(self) -> None:
-        """The programme begins, and the first exposure is approved."""
+        """The programme begins, the ward was drilled, and the first exposure is approved."""
         self._desk("programme_lead").start()
+        self.tell(DrillDone(rounds=3, restore_s=0.1, prove_s=0.2, passed=True))
         role = Role("clinical_safety_officer")
         self._desk(role).approve(WARD, NOTES, role, comment="test")
 

@@ -1,5 +1,6 @@
 """How soon a breach was seen, and whether a return could be proven: shown, never decided by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.decision import Decision, Rollback, Stay, StayCode
@@ -90,7 +91,9 @@ class Gateways:
     late: bool = False
     asked: int = 0
 
-    def probe(self, ward: WardId, slices: tuple[SliceName, ...]) -> tuple[ProbeAnswer, ...]:
+    def probe(
+        self, ward: WardId, slices: Sequence[SliceName], *, drill: str = ""
+    ) -> tuple[ProbeAnswer, ...]:
         self.asked += 1
         epochs = {"one": 3, "two": 2 if self.late else 3}
         return tuple(

@@ -7,6 +7,7 @@ from orchestrator.core.event import (
     ApprovalGiven,
     ApprovalWithdrawn,
     BaselineMeasured,
+    DrillDone,
     Entry,
     GateAnswered,
     Happening,
@@ -39,6 +40,7 @@ GATES = {
     "approved": "people's approval",
     "no_alarms": "no open alert, no open report from the bedside",
     "baselines_known": "legacy measured in every kind of shift",
+    "drilled": "a drill of its way back",
     "signals_clear": "clear sight of every signal",
     "sentinel_alive": "a living sentinel",
     "guard_alive": "a living guard",
@@ -125,6 +127,13 @@ def _forward(plan: Plan, happening: Happening) -> str | None:
         case StageEntered(stage=stage, proven_after_s=took_s):
             sides = _sides(plan.stage(stage))
             return f"now at {_title(plan, stage)}: {sides}; proven in {took_s:.1f} s."
+        case DrillDone(passed=True, rounds=rounds, restore_s=restore_s, prove_s=prove_s):
+            return (
+                f"drill: {rounds} rounds there and back with nobody on board, "
+                f"restored in {restore_s:.2f} s, proven in {prove_s:.1f} s."
+            )
+        case DrillDone(problem=problem):
+            return f"the drill did NOT pass: {problem}."
         case PromotionAbandoned(reason=reason):
             return f"did not move: {reason}."
         case WardAccepted():
