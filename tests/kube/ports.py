@@ -13,6 +13,7 @@ from orchestrator.core.plan import Signal
 from orchestrator.core.reading import Reading, SourceDown, Value
 from orchestrator.errors import WardshiftError
 from orchestrator.ports import ProbeAnswer, Routes
+from orchestrator.service.switch import expected_sides
 from orchestrator.settings import Site
 from wards.model import WardId
 
