@@ -22,6 +22,7 @@ from flows.hold import WHOLE_PROGRAMME, hold, resume
 from flows.place import OPERATIONS
 from flows.programme import programme
 from flows.rollback import rollback
+from flows.stopping import acknowledge, cancel, stop
 from flows.wanted import APPROVE, PROGRAMME
 from flows.ward import ward
 from orchestrator.core.plan import Plan
@@ -30,11 +31,14 @@ POOL = "wardshift"
 RECORD = "rollback-record"
 COMMAND = "python -m prefect.engine"  # said outright, it spares a run one of two process starts
 MODULES = {
+    "acknowledge": "flows.stopping.acknowledge",
     "approve": "flows.approve.approve",
+    "cancel": "flows.stopping.cancel",
     "hold": "flows.hold.hold",
     "programme": "flows.programme.programme",
     "resume": "flows.hold.resume",
     "rollback": "flows.rollback.rollback",
+    "stop": "flows.stopping.stop",
     "ward": "flows.ward.ward",
 }
 
@@ -112,6 +116,7 @@ def _buttons(plan: Plan) -> tuple[Offer, ...]:
             description="Bring a ward back to legacy now. Nobody's approval is needed.",
             choices={"ward": wards, "role": roles},
         ),
+        *_stopping(plan, wards, roles),
         Offer(
             flow=hold,
             name="hold",
@@ -131,6 +136,34 @@ def _buttons(plan: Plan) -> tuple[Offer, ...]:
             description="Ask a role for a yes to one stage of one ward. The worker starts this "
             "by itself when a ward's evidence is complete.",
             choices={"ward": wards, "stage": stages},
+        ),
+    )
+
+
+def _stopping(plan: Plan, wards: tuple[str, ...], roles: tuple[str, ...]) -> tuple[Offer, ...]:
+    """Stop the line, and what follows a stop."""
+    policy = plan.policy
+    cancelling = tuple(str(role) for role in {*policy.cancel.stop, *policy.cancel.alert})
+    return (
+        Offer(
+            flow=stop,
+            name="stop",
+            description="Stop the line: one report freezes, a second person, a signal or some "
+            "roles alone return the ward. For the whole programme: every ward returns.",
+            choices={"ward": (*wards, WHOLE_PROGRAMME), "role": roles},
+        ),
+        Offer(
+            flow=acknowledge,
+            name="acknowledge",
+            description="Take a report from the bedside in hand; ends the repeated page.",
+            choices={"role": roles},
+        ),
+        Offer(
+            flow=cancel,
+            name="cancel",
+            description="Take back a report or an alert that a return still waits for. A return "
+            "that has begun goes on.",
+            choices={"ward": wards, "role": tuple(sorted(cancelling)) or roles},
         ),
     )
 

@@ -17,6 +17,8 @@ ACCEPTED = "Accepted"
 ROLLED_BACK = "RolledBack"
 FROZEN = "Frozen"
 PAGED = "Paged"
+STOPPED = "Stopped"
+TAKEN_BACK = "TakenBack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def programme_end(plan: Plan, telling: Telling) -> End | None:
     """The end of a programme's run: all wards accepted, or frozen by a return; None: it goes on."""
     state = telling.state
     if state.freeze is not None:
-        if state.freeze.ward is None:
+        if state.freeze.ward is None or state.freeze.report is not None:
             return End(is_good=False, name=FROZEN, message=state.freeze.reason)
         story = telling.latest(state.freeze.ward)
         if story is None or story.proven is None:

@@ -44,9 +44,21 @@ def bring_back(
 
     Needs no ledger: what it would have said is then taken as unknown.
     """
+    cause = Cause(trigger=Trigger.PERSON, reason=plain(f"{role}: {reason}"))
+    return return_for(installation, ward, cause, role=role, legacy_is_sick=legacy_is_sick)
+
+
+def return_for(
+    installation: Installation,
+    ward: WardId,
+    cause: Cause,
+    *,
+    role: str,
+    legacy_is_sick: bool = False,
+) -> End:
+    """The same for any cause that a person's word has."""
     reader = reader_of(installation)
     state, is_fresh = _read(reader, ward)
-    cause = Cause(trigger=Trigger.PERSON, reason=plain(f"{role}: {reason}"))
     hands = installation.hands(installation.scribe(by_role(role)))
     if _is_legacy_sick(installation, state) and not legacy_is_sick:
         hands.scribe.note(ward, _blocked(installation, ward, cause))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flows import wording
-from flows.ending import PAGED, End, story_end
-from flows.story import Line, Sickness, Story, Telling
+from flows.ending import PAGED, STOPPED, TAKEN_BACK, End, story_end
+from flows.story import Line, Sickness, Stop, Story, Telling
 from orchestrator.core.plan import Plan
 
 
@@ -49,6 +49,7 @@ def showings(plan: Plan, telling: Telling) -> tuple[Showing, ...]:
     """Everything to show, in the order in which it began."""
     made = [(story.seq, show_story(plan, story)) for story in telling.stories]
     made += [(sickness.seq, show_sickness(plan, sickness)) for sickness in telling.sicknesses]
+    made += [(stop.seq, show_stop(plan, stop)) for stop in telling.stops]
     return tuple(showing for _, showing in sorted(made, key=lambda pair: pair[0]))
 
 
@@ -79,6 +80,53 @@ def show_sickness(plan: Plan, sickness: Sickness) -> Showing:
         page_key=wording.key("paged", sickness.ward),
         page=_sick_page(plan, sickness),
         end=End(is_good=False, name=PAGED, message=message),
+    )
+
+
+def show_stop(plan: Plan, stop: Stop) -> Showing:
+    """A stop: running until somebody has answered for it; that of the programme ends at once."""
+    place = stop.ward or "programme"
+    log = [LogLine(at=stop.at, text=wording.stopped(stop))]
+    marks = [Mark(key="made", name=_made(plan, stop), message=wording.stopped(stop))]
+    if stop.answer is not None:
+        log.append(LogLine(at=stop.answer.at, text=_log_text(stop.answer)))
+        at = wording.clock_time(stop.answer.at, plan.zone)
+        marks.append(Mark(key="answered", name=f"answered {at}", message=stop.answer.text))
+    return Showing(
+        key=f"stop-{stop.seq}-{stop.mark}",
+        name=wording.stop_run(stop),
+        tags=(place, "stop"),
+        marks=tuple(marks),
+        log=tuple(log),
+        page_key=wording.key("stop", place, stop.report),
+        page=_stop_page(plan, stop),
+        end=_stop_end(plan, stop),
+    )
+
+
+def _made(plan: Plan, stop: Stop) -> str:
+    return f"stopped {wording.clock_time(stop.at, plan.zone)}"
+
+
+def _stop_end(plan: Plan, stop: Stop) -> End | None:
+    if stop.ward is None:
+        return End(is_good=False, name=STOPPED, message=wording.after_stop(plan, stop))
+    if stop.answer is None:
+        return None
+    if stop.is_taken_back:
+        return End(is_good=True, name=TAKEN_BACK, message=stop.answer.text)
+    return End(is_good=False, name=STOPPED, message=stop.answer.text)
+
+
+def _stop_page(plan: Plan, stop: Stop) -> str:
+    answer = "nobody yet" if stop.answer is None else stop.answer.text
+    title = wording.stop_run(stop)
+    where = "every ward" if stop.ward is None else wording.ward_title(plan, stop.ward)
+    return (
+        f"# {_cell(title)}\n\n**{_cell(stop.words) or 'no words were given'}**\n\n| | |\n"
+        f"|---|---|\n| where | {where} |\n| when | {wording.date_and_time(stop.at, plan.zone)} |\n"
+        f"| role | {_cell(stop.role)} |\n| in hand | {_cell(answer)} |\n\n"
+        f"## What to do next\n\n{wording.after_stop(plan, stop)}\n"
     )
 
 

@@ -15,14 +15,20 @@ from orchestrator.core.event import (
     Cause,
     Draft,
     Entry,
+    ProgrammeStopped,
+    ReturnCancelled,
     RollbackBlocked,
     RollbackIntended,
     RollbackPending,
     RollbackProven,
     RollbackRepeated,
     RollbackWritten,
+    StopAcknowledged,
+    StopReported,
+    StopUnproven,
+    Trigger,
 )
-from orchestrator.core.ids import StageName
+from orchestrator.core.ids import Role, StageName
 from orchestrator.core.state import Phase, ProgrammeState, WardState, apply
 from wards.model import WardId
 
@@ -76,12 +82,33 @@ class Sickness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A report from the bedside, or (without a ward) the whole programme stopped.
+
+    `report`: its number, "" for the programme. `is_proven`: somebody proved a role. `answer`: who
+    took it in hand or took it back, and when; None while nobody has.
+    """
+
+    seq: int
+    mark: str
+    ward: WardId | None
+    report: str
+    role: Role
+    words: str
+    at: datetime
+    is_proven: bool = True
+    is_taken_back: bool = False
+    answer: Line | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """All returns and pages up to `state.head`, in the order in which they began."""
+    """All returns, pages and stops up to `state.head`, in the order in which they began."""
 
     state: ProgrammeState = field(default_factory=ProgrammeState)
     stories: tuple[Story, ...] = ()
     sicknesses: tuple[Sickness, ...] = ()
+    stops: tuple[Stop, ...] = ()
 
     def latest(self, ward: WardId) -> Story | None:
         """The ward's latest return."""
@@ -98,6 +125,7 @@ def tell(telling: Telling, entries: Iterable[Entry]) -> Telling:
 def _tell_one(telling: Telling, entry: Entry) -> Telling:
     draft = entry.draft
     told = replace(telling, state=apply(telling.state, draft, seq=entry.seq))
+    told = _with_stops(told, entry)
     if draft.ward is None:
         return told
     match draft.happening:
@@ -117,6 +145,48 @@ def _tell_one(telling: Telling, entry: Entry) -> Telling:
             return _go_on(told, draft)
         case _:
             return told
+
+
+def _with_stops(told: Telling, entry: Entry) -> Telling:
+    draft, happening = entry.draft, entry.draft.happening
+    match happening:
+        case StopReported(report=report, words=words) | StopUnproven(report=report, words=words):
+            stop = _stop(entry, report, happening.role, words)
+            is_proven = isinstance(happening, StopReported)
+            return replace(told, stops=(*told.stops, replace(stop, is_proven=is_proven)))
+        case ProgrammeStopped(role=role, reason=reason):
+            return replace(told, stops=(*told.stops, _stop(entry, "", role, reason)))
+        case StopAcknowledged(report=report, role=role):
+            line = _line(draft, f"{role} took it in hand")
+            return _answered(told, report, line, is_taken_back=False)
+        case ReturnCancelled(trigger=Trigger.STOP, subject=report, role=role, reason=reason):
+            line = _line(draft, f"{role} took it back: {reason}")
+            return _answered(told, report, line, is_taken_back=True)
+        case _:
+            return told
+
+
+def _stop(entry: Entry, report: str, role: Role, words: str) -> Stop:
+    return Stop(
+        seq=entry.seq,
+        mark=entry.hash[:MARK_LENGTH],
+        ward=entry.draft.ward,
+        report=report,
+        role=role,
+        words=words,
+        at=entry.draft.at,
+    )
+
+
+def _answered(told: Telling, report: str, line: Line, *, is_taken_back: bool) -> Telling:
+    """The first answer is the one that ends a report's run."""
+    stops = tuple(
+        replace(one, answer=line, is_taken_back=is_taken_back)
+        if one.report == report and one.answer is None
+        else one
+        for one in told.stops
+    )
+    return replace(told, stops=stops)
 
 
 def _intended(

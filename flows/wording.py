@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from flows.story import Sickness, Story
+from flows.story import Sickness, Stop, Story
 from orchestrator.core.ids import Role, StageName
 from orchestrator.core.plan import Plan
 from orchestrator.core.verdict import Level
@@ -85,6 +85,32 @@ def paged_run(sickness: Sickness) -> str:
     """The name of the run that says: people were paged, for nothing was switched."""
     reason = sickness.blocked.cause.reason
     return _short(f"PAGED {sickness.ward}: legacy is {sickness.blocked.legacy} ({reason})")
+
+
+def stop_run(stop: Stop) -> str:
+    """The name of the run that shows a stop."""
+    if stop.ward is None:
+        return _short(f"PROGRAMME STOPPED by {stop.role}: {stop.words}")
+    unproven = "" if stop.is_proven else "UNCONFIRMED "
+    return _short(f"{unproven}STOP {stop.ward} by {stop.role}: report {stop.report}")
+
+
+def stopped(stop: Stop) -> str:
+    """What somebody at the bedside, or for the programme, said."""
+    return f"{stop_run(stop)}. {stop.words}".strip()
+
+
+def after_stop(plan: Plan, stop: Stop) -> str:
+    """What a person does about a stop now."""
+    if stop.ward is None:
+        return (
+            "every ward in the candidate returns; wardshift list. To go on, two of "
+            f"{roles(plan.policy.resume_roles)}: wardshift resume --programme"
+        )
+    return (
+        f"call {ward_title(plan, stop.ward)} now, then wardshift acknowledge {stop.report} "
+        f"--role ROLE; to return the ward: wardshift rollback {stop.ward}"
+    )
 
 
 def accepted(plan: Plan, ward: WardId) -> str:

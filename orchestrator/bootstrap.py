@@ -20,6 +20,7 @@ from orchestrator.core.event import Actor, Via
 from orchestrator.core.ids import ActorKind, Side, SliceName
 from orchestrator.core.plan import Plan, ProofPolicy
 from orchestrator.core.route import Route
+from orchestrator.core.state import ProgrammeState
 from orchestrator.errors import ConfigError
 from orchestrator.ports import AlertSource, Leases, Ledger, Notifier, Prober
 from orchestrator.service.advance import Climber
@@ -35,13 +36,16 @@ from orchestrator.service.record import Book
 from orchestrator.service.rollback import Hands
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.sentinel import Gauges, Sentinel
+from orchestrator.service.stopping import AcknowledgementClock, StopLine
 from orchestrator.service.watch import Readers, Watch
 from orchestrator.settings import MOUNTED, Site, load_site
+from wards.model import WardId
 
 if TYPE_CHECKING:
     from orchestrator.adapters.kubernetes.client import Cluster
     from orchestrator.adapters.kubernetes.routes import KubeRoutes
     from orchestrator.adapters.practice_gateway import PracticeRoutes
+    from orchestrator.adapters.stop_codes import StaffDigest, StopCodes
 
 # A thread a ward, made when needed: no ward's write waits for the proof of another.
 RETURNS_AT_ONCE = 1_000
@@ -204,6 +208,9 @@ class Installation:
                 clock=self.clock,
                 patience_s=patience_s(self.plan.policy.proof.deadline_s),
             ),
+            remind=AcknowledgementClock(
+                plan=self.plan, state=follower.state, notifier=self.notifier, clock=self.clock
+            ).look,
         )
         return sentinel, follower
 
@@ -226,6 +233,22 @@ class Installation:
             for via, source in sources.items()
         )
         return hearing, tuple(polls)
+
+    def stop_line(
+        self,
+        scribe: Scribe,
+        state: Callable[[], ProgrammeState],
+        attend: Callable[[WardId], object | None] = lambda _ward: None,
+    ) -> StopLine:
+        """Hears the bedside for one process; without `attend` its caller acts upon a report."""
+        return StopLine(
+            plan=self.plan,
+            scribe=scribe,
+            state=state,
+            attend=attend,
+            notifier=self.notifier,
+            clock=self.clock,
+        )
 
 
 def install(home: Path | None = None, plan: Path | None = None) -> Installation:
@@ -395,6 +418,20 @@ def notifier_of(site: Site) -> Notifier:
     from orchestrator.adapters.notify import FanOut, FileNotifier, LogNotifier
 
     return FanOut((LogNotifier(), FileNotifier(site.pages_file)))
+
+
+def stop_codes_of(site: Site) -> "StopCodes":
+    """The stop codes of the site's roles."""
+    from orchestrator.adapters.stop_codes import StopCodes
+
+    return StopCodes(site.stop_codes_file)
+
+
+def staff_digest_of(site: Site) -> "StaffDigest":
+    """What tells two reporters apart."""
+    from orchestrator.adapters.stop_codes import StaffDigest
+
+    return StaffDigest(site.stop_key_file)
 
 
 def process_name() -> str:

@@ -85,6 +85,16 @@ class Site(BaseSettings):
         """Where messages to people are also written, one JSON line each."""
         return self.home / "pages.jsonl"
 
+    @property
+    def stop_codes_file(self) -> Path:
+        """Hashes of the roles' codes for the stop form; the same on every sentinel's machine."""
+        return self.home / "stop-codes.json"
+
+    @property
+    def stop_key_file(self) -> Path:
+        """The key that tells reporters apart; the same on every sentinel's machine."""
+        return self.home / "stop-key"
+
 
 def load_site(home: Path | None = None) -> Site:
     """Read the site of a home folder; the environment wins over the file.

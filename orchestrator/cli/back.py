@@ -14,7 +14,7 @@ from threading import Thread
 from typing import TypeVar
 
 from orchestrator import logs
-from orchestrator.adapters.clock import clock_from
+from orchestrator.adapters.clock import PracticeClock, SystemClock, clock_from
 from orchestrator.bootstrap import (
     GUARD_PROOF,
     Installation,
@@ -38,7 +38,7 @@ from orchestrator.core.threshold import Tripwire
 from orchestrator.core.verdict import Level, Verdict
 from orchestrator.core.view import recorded_exposure, view
 from orchestrator.errors import ConfigError, ExitCode, Refused, Unavailable, WardshiftError
-from orchestrator.ports import Clock, Routes
+from orchestrator.ports import Routes
 from orchestrator.service.rollback import Hands, Outcome, RollbackReport, roll_back
 from orchestrator.service.scribe import Scribe
 from orchestrator.settings import Site
@@ -58,7 +58,7 @@ EXITS = {
 
 
 @dataclass(slots=True)
-class _Return:
+class PersonsReturn:
     """One return by a person. `state` is what is known of the programme, our own words included;
     `is_fresh`: it is the ledger's present end, or we have written the route ourselves since.
 
@@ -67,7 +67,7 @@ class _Return:
 
     ward: WardId
     site: Site
-    clock: Clock
+    clock: SystemClock | PracticeClock
     routes: Routes
     installation: Installation | None
     scribe: Scribe
@@ -131,19 +131,21 @@ def rollback(
         format: table (sentences) or json.
     """
     reason, role = plain(reason), plain(role)
-    one = _begin(ward, home, role)
-    route = _route(one)
+    one = begin(ward, home, role)
+    route = route_now(one)
     confirm(_announcement(one, route, reason), ward, yes=yes, expect_seq=None, needs_seq=False)
     cause = Cause(trigger=Trigger.PERSON, reason=f"{role}: {reason}")
-    if not legacy_is_sick and _may_be_exposed(one, route):
-        _check_legacy(one, cause)
-    report = _until_done(one, cause, patience)
+    if not legacy_is_sick and may_be_exposed(one, route):
+        check_legacy(one, cause)
+    report = until_done(one, cause, patience)
     _tell(one, report, format)
-    _hand_over(one)
+    hand_over(one.scribe, one.site)
     return EXITS[report.outcome]
 
 
-def _begin(ward: str, home: Path | None, role: str) -> _Return:
+def begin(ward: str, home: Path | None, role: str) -> PersonsReturn:
+    """What a person's return of a ward needs, as far as it is there. Raises: ConfigError for a
+    wrong site, Refused for a ward that the plan does not know."""
     logs.configure("wardshift", level="WARNING")
     site = read_site(home)
     try:
@@ -153,7 +155,7 @@ def _begin(ward: str, home: Path | None, role: str) -> _Return:
         return _without_plan(ward, site, role)
     name = known_ward(installation.plan, ward)
     record = _soon(installation)
-    return _Return(
+    return PersonsReturn(
         ward=name,
         site=site,
         clock=installation.clock,
@@ -165,9 +167,9 @@ def _begin(ward: str, home: Path | None, role: str) -> _Return:
     )
 
 
-def _without_plan(ward: str, site: Site, role: str) -> _Return:
+def _without_plan(ward: str, site: Site, role: str) -> PersonsReturn:
     clock = clock_from(site.clock_file)
-    return _Return(
+    return PersonsReturn(
         ward=WardId(ward),
         site=site,
         clock=clock,
@@ -218,7 +220,7 @@ def _within(seconds: float, job: Callable[[], _T]) -> _T | str:
         return str(error) if isinstance(error, WardshiftError) else repr(error)
 
 
-def _route(one: _Return) -> Route | None:
+def route_now(one: PersonsReturn) -> Route | None:
     """The ward's route, None while the gateway does not answer. Raises: Refused without a route."""
     try:
         return one.routes.get(one.ward).route
@@ -227,7 +229,7 @@ def _route(one: _Return) -> Route | None:
         return None
 
 
-def _announcement(one: _Return, route: Route | None, reason: str) -> str:
+def _announcement(one: PersonsReturn, route: Route | None, reason: str) -> str:
     where = "?" if route is None else ", ".join(exposed_slices(route)) or "nothing"
     beds = "" if one.installation is None else f" ({_beds(one.installation, one.ward)} beds)"
     return (
@@ -240,7 +242,7 @@ def _beds(installation: Installation, ward: WardId) -> int:
     return installation.plan.ward(ward).beds
 
 
-def _may_be_exposed(one: _Return, route: Route | None) -> bool:
+def may_be_exposed(one: PersonsReturn, route: Route | None) -> bool:
     """Whether anything would be switched: if nothing is, sick legacy is no reason to refuse."""
     if one.installation is None:
         return False
@@ -249,7 +251,7 @@ def _may_be_exposed(one: _Return, route: Route | None) -> bool:
     return bool(exposed_slices(route))
 
 
-def _check_legacy(one: _Return, cause: Cause) -> None:
+def check_legacy(one: PersonsReturn, cause: Cause) -> None:
     """Raises: Refused when legacy was asked and did not answer as this ward (design rule 5)."""
     assert one.installation is not None
     if _legacy(one.installation, one.mine) is not Level.BREACH:
@@ -257,7 +259,7 @@ def _check_legacy(one: _Return, cause: Cause) -> None:
     procedure = one.installation.plan.ward(one.ward).downtime_procedure
     blocked = RollbackBlocked(cause=cause, legacy="not ready", downtime_procedure=procedure)
     one.scribe.note(one.ward, blocked)
-    _hand_over(one)
+    hand_over(one.scribe, one.site)
     raise Refused(
         "legacy_not_ready",
         f"Legacy does not answer as {one.ward}, so nothing was switched.\n"
@@ -299,7 +301,7 @@ def _looks(signals: tuple[Signal, ...]) -> int:
     return max(asked, default=1)
 
 
-def _until_done(one: _Return, cause: Cause, patience_s: float) -> RollbackReport:
+def until_done(one: PersonsReturn, cause: Cause, patience_s: float) -> RollbackReport:
     """Try until it is proven, at most so many seconds; what is waited for is said."""
     deadline_s = one.clock.monotonic() + patience_s
     began_s = one.clock.monotonic()
@@ -317,7 +319,7 @@ def _until_done(one: _Return, cause: Cause, patience_s: float) -> RollbackReport
         one.clock.sleep(PAUSE_S)
 
 
-def _attempt(one: _Return, cause: Cause, began_s: float) -> RollbackReport:
+def _attempt(one: PersonsReturn, cause: Cause, began_s: float) -> RollbackReport:
     try:
         hands = one.hands()
     except Unavailable as error:
@@ -327,24 +329,24 @@ def _attempt(one: _Return, cause: Cause, began_s: float) -> RollbackReport:
     return report
 
 
-def _hand_over(one: _Return) -> None:
+def hand_over(scribe: Scribe, site: Site) -> None:
     """Put what was journalled into the ledger if it answers; the sentinel will do it otherwise."""
     from orchestrator.ledger import drain, open_ledger
 
-    problem = one.scribe.flush(within_s=HAND_OVER_S)
+    problem = scribe.flush(within_s=HAND_OVER_S)
     if problem:
         say(f"{problem} happenings could not even be journalled: the disk refuses.")
 
-    def hand_over() -> None:
-        ledger = open_ledger(one.site.ledger, timeout_s=one.site.ledger_timeout_s)
-        drain(one.site.journal_dir, ledger)
+    def carry() -> None:
+        ledger = open_ledger(site.ledger, timeout_s=site.ledger_timeout_s)
+        drain(site.journal_dir, ledger)
 
-    trouble = _within(HAND_OVER_S, hand_over)
+    trouble = _within(HAND_OVER_S, carry)
     if trouble is not None:
         say(f"Journalled; the ledger gets it later ({trouble}).")
 
 
-def _tell(one: _Return, report: RollbackReport, form: Format) -> None:
+def _tell(one: PersonsReturn, report: RollbackReport, form: Format) -> None:
     if form is Format.JSON:
         show_json(
             {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HOME_VARIABLE = "WARDSHIFT_HOME"
 INTERRUPTED = 130  # as shells number it
-NAME_WIDTH = 11
+NAME_WIDTH = 12
 OBJECTS_BEFORE_COLLECTING = 50_000
 SAYING = (
     "Roll a new EHR out one ward at a time, beside the legacy EHR, and always be able to go back."
@@ -48,6 +48,10 @@ VERBS = {
     "resume": ("orchestrator.cli.words:resume", "Lift a hold, or agree to go on after a rollback."),
     "rollback": ("orchestrator.cli.back:rollback", "Return a ward to legacy, now."),
     "drill": ("orchestrator.cli.drill:drill", "Rehearse a ward's return and measure it."),
+    "stop": ("orchestrator.cli.stopping:stop", "Stop the line at a ward, or the programme."),
+    "stop-code": ("orchestrator.cli.stopping:stop_code", "Make a role's code for the stop form."),
+    "acknowledge": ("orchestrator.cli.stopping:acknowledge", "Take a bedside report in hand."),
+    "cancel": ("orchestrator.cli.words:cancel", "Take back what a return still waits for."),
     "verify": ("orchestrator.cli.look:verify", "Is the record whole and unchanged."),
     "sentinel": ("orchestrator.cli.watching:sentinel", "Watch exposed wards and return them."),
     "guard": ("orchestrator.cli.watching:guard", "Return a ward whose lease stands still."),

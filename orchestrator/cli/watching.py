@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.service.follow import Follower
     from orchestrator.service.sentinel import Sentinel
     from orchestrator.web.pages import Health
+    from orchestrator.web.stop import StopDoor
 
 log = structlog.get_logger()
 LOOKS_A_LEASE = 8
@@ -58,6 +59,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     from orchestrator.web.alerts import Receiver
     from orchestrator.web.gauges import PageGauges
     from orchestrator.web.pages import serve
+    from orchestrator.web.stop import stop_routes
 
     logs.configure("sentinel")
     check_port("--port", port)
@@ -74,7 +76,8 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     receiver = Receiver(hearing, tokens, installation.clock, metrics.answered)
     port = _port(port or installation.site.sentinel_port)
     host = installation.site.listen_host
-    application = web_app(installation, one, follower, metrics.page, receiver.routes())
+    doors = (*receiver.routes(), *stop_routes(stop_door(installation, one, follower)))
+    application = web_app(installation, one, follower, metrics.page, doors)
     serve(application, port, host=str(host))
 
     def turn() -> None:
@@ -153,6 +156,21 @@ def health(one: "Sentinel", follower: "Follower") -> "Health":
         ledger_age_s=follower.age_s(),
         ledger_pending=follower.pending(),
         ledger_corrupt=None if follower.corrupt is None else str(follower.corrupt),
+    )
+
+
+def stop_door(installation: "Installation", one: "Sentinel", follower: "Follower") -> "StopDoor":
+    """The bedside's door to this sentinel, whether it leads or stands by."""
+    from orchestrator.bootstrap import staff_digest_of, stop_codes_of
+    from orchestrator.web.stop import StopDoor
+
+    watch = one.watch
+    return StopDoor(
+        plan=installation.plan,
+        line=installation.stop_line(watch.hands.scribe, follower.state, watch.attend),
+        codes=stop_codes_of(installation.site),
+        digest=staff_digest_of(installation.site).of,
+        clock=installation.clock,
     )
 
 

@@ -21,15 +21,17 @@ from orchestrator.cli.standing import (
     stand_in,
     ward_of,
 )
-from orchestrator.core.event import Entry
+from orchestrator.core.event import Entry, Trigger
 from orchestrator.core.ids import Role, StageName
 from orchestrator.core.plan import Plan
 from orchestrator.core.problems import nearest
 from orchestrator.core.state import Phase, WardState
 from orchestrator.errors import ConfigError, Conflict, Refused, Unavailable
 from orchestrator.service.desk import Desk
+from orchestrator.service.stopping import as_number, open_subjects
 from wards.model import WardId
 
+_OPTIONS = {Trigger.STOP: "report", Trigger.ALERT: "alert"}
 NOBODY = "operations"  # in whose name a verb speaks that asks for no special role
 
 
@@ -205,6 +207,70 @@ def resume(
         form=format,
         typed=standing.installation.plan.name if ward is None else "",
     )
+
+
+def cancel(
+    ward: str,
+    /,
+    *,
+    role: str,
+    reason: str,
+    report: str | None = None,
+    alert: str | None = None,
+    home: Path | None = None,
+    yes: bool = False,
+    expect_seq: int | None = None,
+    format: Format = Format.TABLE,  # noqa: A002
+) -> int:
+    """Take back what a return of a ward still waits for: a report, or an alert's patience.
+
+    A return that is decided or has begun is never taken back.
+
+    Example: wardshift cancel medicine-52 --role ward_head --reason "pressed in an exercise"
+
+    Args:
+        ward: The ward's id.
+        role: One of the roles that the plan names for it.
+        reason: Kept in the ledger. No patient's name or number.
+        report: The bedside report's number; not needed where only one thing stands.
+        alert: The alert's fingerprint, instead of a report.
+        home: Home folder (or WARDSHIFT_HOME).
+        yes: Do not ask (needs --expect-seq).
+        expect_seq: The seq that `show` printed; anything newer is refused.
+        format: table or json.
+    """
+    standing = stand(home)
+    mine = ward_of(standing, ward)
+    trigger, subject = _subject(mine, report, alert)
+    return _change(
+        standing,
+        mine,
+        f"{role} takes back {trigger} {subject} of {mine.ward}: {reason}. What held the ward for "
+        "it holds it no longer.",
+        role,
+        lambda desk, seq: desk.cancel(
+            mine.ward, trigger, subject, Role(role), reason=reason, expect_seq=seq
+        ),
+        yes=yes,
+        expect_seq=expect_seq,
+        form=format,
+    )
+
+
+def _subject(mine: WardState, report: str | None, alert: str | None) -> tuple[Trigger, str]:
+    if report is not None and alert is not None:
+        raise ConfigError(("give --report or --alert, not both",))
+    if report is not None:
+        return Trigger.STOP, as_number(report)
+    if alert is not None:
+        return Trigger.ALERT, alert
+    standing = open_subjects(mine)
+    if len(standing) == 1:
+        return standing[0]
+    names = ", ".join(f"--{_OPTIONS[trigger]} {subject}" for trigger, subject in standing)
+    if not standing:
+        raise Refused("nothing_stands", f"{mine.ward} has no report and no alert to take back")
+    raise ConfigError((f"{mine.ward} has several; name one: {names}",))
 
 
 def announcement(plan: Plan, plan_hash: str) -> str:

@@ -145,7 +145,9 @@ def _reports(
     open_ones = tuple(
         one
         for one in ward.concerns.reports
-        if not one.is_cancelled and now - one.made_at <= timedelta(seconds=policy.window_s)
+        if one.is_proven
+        and not one.is_cancelled
+        and now - one.made_at <= timedelta(seconds=policy.window_s)
     )
     confirmed = _confirmation(policy, open_ones, verdicts)
     return tuple(_report(one, confirmed) for one in open_ones)

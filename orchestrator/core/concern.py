@@ -15,6 +15,7 @@ from orchestrator.core.event import (
     ReturnCancelled,
     StopAcknowledged,
     StopReported,
+    StopUnproven,
     Trigger,
 )
 from orchestrator.core.ids import Role, SliceName
@@ -38,7 +39,11 @@ class StandingAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopReport:
-    """A report from the bedside, from when it was made until the ward begins again."""
+    """A report from the bedside, from when it was made until the ward begins again.
+
+    `acknowledged_by`: the role that took it in hand. `is_proven`: it counts; one that is not
+    only pages people until somebody takes it.
+    """
 
     report: str
     role: Role
@@ -47,6 +52,8 @@ class StopReport:
     slice_name: SliceName | None
     made_at: datetime
     acknowledged_at: datetime | None = None
+    acknowledged_by: Role | None = None
+    is_proven: bool = True
     is_cancelled: bool = False
 
 
@@ -93,17 +100,18 @@ def hear(concerns: Concerns, heard: AlertHeard, at: datetime) -> Concerns:
     return replace(concerns, alerts=(*others, now))
 
 
-def report(concerns: Concerns, made: StopReported, at: datetime) -> Concerns:
+def report(concerns: Concerns, made: StopReported | StopUnproven, at: datetime) -> Concerns:
     """After a report; the same report twice is one."""
     if any(one.report == made.report for one in concerns.reports):
         return concerns
     new = StopReport(
         report=made.report,
         role=made.role,
-        reporter=made.reporter,
+        reporter=made.reporter if isinstance(made, StopReported) else "",
         words=made.words,
         slice_name=made.slice_name,
         made_at=at,
+        is_proven=isinstance(made, StopReported),
     )
     return replace(concerns, reports=(*concerns.reports, new))
 
@@ -111,7 +119,7 @@ def report(concerns: Concerns, made: StopReported, at: datetime) -> Concerns:
 def acknowledge(concerns: Concerns, word: StopAcknowledged, at: datetime) -> Concerns:
     """After somebody took a report in hand; the first time counts."""
     reports = tuple(
-        replace(one, acknowledged_at=at)
+        replace(one, acknowledged_at=at, acknowledged_by=word.role)
         if one.report == word.report and one.acknowledged_at is None
         else one
         for one in concerns.reports

@@ -304,6 +304,17 @@ class StopReported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopUnproven:
+    """Somebody stopped the line without a code that proves the role: people were paged to ask at
+    the bedside; nothing froze and nothing returned by it. `report`, `role`, `words`: as told."""
+
+    report: str
+    role: Role
+    words: str
+    slice_name: SliceName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopAcknowledged:
     """Somebody on call has taken the report in hand; ends the acknowledgement clock."""
 
@@ -373,6 +384,7 @@ Happening: TypeAlias = (
     | AlertHeard
     | AlertUnplaced
     | StopReported
+    | StopUnproven
     | StopAcknowledged
     | ReturnCancelled
     | ProgrammeStopped

@@ -43,6 +43,8 @@ from orchestrator.core.event import (
     StageEntered,
     StopAcknowledged,
     StopReported,
+    StopUnproven,
+    Trigger,
     VerdictChanged,
     WardAccepted,
     WardStarted,
@@ -89,7 +91,7 @@ MOVERS = frozenset(happening for _, happening in MOVES)
 # Watching is not progress: these do not make a person's screen stale.
 OBSERVATIONS = (
     VerdictChanged, BaselineMeasured, GateAnswered, WatchTaken,
-    AlertHeard, AlertUnplaced, StopAcknowledged, DrillDone,
+    AlertHeard, AlertUnplaced, StopUnproven, StopAcknowledged, DrillDone,
 )  # fmt: skip
 
 
@@ -259,23 +261,45 @@ def _apply_to_programme(state: ProgrammeState, draft: Draft, *, seq: int | None)
 
 def _freeze(state: ProgrammeState, draft: Draft, *, seq: int | None) -> ProgrammeState:
     """A return freezes the programme, a report from the bedside too; one that is taken back ends
-    the freeze that it alone began. A stopped programme is frozen by more than any ward."""
-    if draft.ward is None or state.stopped is not None:
+    the freeze that it alone began. A report during a freeze makes both roles say so again. A
+    stopped programme is frozen by more than any ward."""
+    if draft.ward is None:
         return state
     match draft.happening:
+        case StopReported() if state.freeze is not None:
+            return replace(state, freeze=replace(state.freeze, agreed=frozenset()))
+        case _ if state.stopped is not None:
+            return state
         case RollbackIntended(cause=cause):
             frozen = Freeze(ward=draft.ward, reason=cause.reason, since=draft.at, seq=seq or 0)
             return replace(state, freeze=frozen)
-        case StopReported(report=number) if state.freeze is None:
-            reason = f"the line was stopped at the bedside (report {number})"
-            frozen = Freeze(
-                ward=draft.ward, reason=reason, since=draft.at, report=number, seq=seq or 0
-            )
-            return replace(state, freeze=frozen)
-        case ReturnCancelled(subject=subject) if state.freeze and state.freeze.report == subject:
-            return replace(state, freeze=None)
+        case StopReported(report=number):
+            return replace(state, freeze=_stopped_by(draft.ward, number, draft.at, seq or 0))
+        case ReturnCancelled(trigger=Trigger.STOP, subject=subject) if (
+            state.freeze is not None and state.freeze.report == subject
+        ):
+            return replace(state, freeze=_still_frozen(state, state.freeze, seq or 0))
         case _:
             return state
+
+
+def _stopped_by(ward: WardId, report: str, since: datetime, seq: int) -> Freeze:
+    reason = f"the line was stopped at the bedside (report {report})"
+    return Freeze(ward=ward, reason=reason, since=since, report=report, seq=seq)
+
+
+def _still_frozen(state: ProgrammeState, freeze: Freeze, seq: int) -> Freeze | None:
+    """The freeze that the next report of the same time goes on with, in whichever ward."""
+    standing = [
+        (one.made_at, name, one.report)
+        for name, ward in state.wards.items()
+        for one in ward.concerns.reports
+        if one.is_proven and not one.is_cancelled and one.made_at >= freeze.since
+    ]
+    if not standing:
+        return None
+    since, ward, report = min(standing)
+    return _stopped_by(ward, report, since, seq)
 
 
 def _thaw(state: ProgrammeState, role: Role) -> ProgrammeState:
@@ -358,7 +382,9 @@ def _detail(ward: WardState, draft: Draft) -> WardState:
             return replace(ward, blocked=blocked)
         case DrillDone() as done:
             return replace(ward, drill=concern.drill_of(done, draft.at, draft.plan_hash))
-        case AlertHeard() | StopReported() | StopAcknowledged() | ReturnCancelled():
+        case (
+            AlertHeard() | StopReported() | StopUnproven() | StopAcknowledged() | ReturnCancelled()
+        ):
             return replace(ward, concerns=_concerned(ward, draft))
         case _:
             return _return(ward, draft)
@@ -368,7 +394,7 @@ def _concerned(ward: WardState, draft: Draft) -> Concerns:
     match draft.happening:
         case AlertHeard() as heard:
             return concern.hear(ward.concerns, heard, draft.at)
-        case StopReported() as made:
+        case StopReported() | StopUnproven() as made:
             return concern.report(ward.concerns, made, draft.at)
         case StopAcknowledged() as word:
             return concern.acknowledge(ward.concerns, word, draft.at)

@@ -33,6 +33,7 @@ from orchestrator.core.event import (
     StageEntered,
     StopAcknowledged,
     StopReported,
+    StopUnproven,
     Trigger,
     VerdictChanged,
     WardAccepted,
@@ -150,6 +151,10 @@ def sentence(happening: Happening) -> str:
             return f"alert {name} could not be placed: {problem}; heard by {via}"
         case StopReported(report=report, role=who, words=words):
             return f"STOPPED AT THE BEDSIDE by {role(who)}, report {report}{_remark(words)}"
+        case StopUnproven(report=report, role=who, words=words):
+            return (
+                f"UNCONFIRMED STOP, no right code for {role(who)}, report {report}{_remark(words)}"
+            )
         case StopAcknowledged(report=report, role=who):
             return f"{role(who)} took report {report} in hand"
         case ReturnCancelled(trigger=trigger, subject=subject, role=who, reason=reason):

@@ -16,14 +16,16 @@ from orchestrator.core.event import (
     HoldPlaced,
     ProgrammeStarted,
     ResumeAgreed,
+    ReturnCancelled,
+    Trigger,
 )
 from orchestrator.core.ids import Role, StageName
 from orchestrator.core.plan import Plan
 from orchestrator.core.state import Phase, ProgrammeState, WardState
-from orchestrator.core.text import has_identity
 from orchestrator.errors import Conflict, Refused
 from orchestrator.service.record import Book
 from orchestrator.service.scribe import Scribe
+from orchestrator.service.stopping import cancellation, check_reason
 from wards.model import WardId
 
 LOST_RACES = 5
@@ -125,6 +127,26 @@ class Desk:
 
         return self._say(ward, words)
 
+    def cancel(
+        self,
+        ward: WardId,
+        trigger: Trigger,
+        subject: str,
+        role: Role,
+        *,
+        reason: str,
+        expect_seq: int | None = None,
+    ) -> tuple[Entry, ...]:
+        """Take back what a return still waits for; a return that is decided goes on."""
+        word = ReturnCancelled(trigger=trigger, subject=subject, role=role, reason=reason)
+
+        def words(state: ProgrammeState) -> Happening | None:
+            self._check_plan(state)
+            self._seen(state, ward, expect_seq)
+            return cancellation(self.plan, state, word, ward, self.scribe.now())
+
+        return self._say(ward, words)
+
     def _seen(self, state: ProgrammeState, ward: WardId, expect_seq: int | None) -> WardState:
         if ward not in state.order:
             raise Refused("unknown_ward", f"{ward} is not a ward of this programme")
@@ -172,13 +194,7 @@ class Desk:
 
 
 def _check_text(happening: Happening) -> None:
-    text = f"{getattr(happening, 'reason', '')} {getattr(happening, 'comment', '')}"
-    if has_identity(text):
-        raise Refused(
-            "identity",
-            "the text holds what looks like a personal identity number. Nothing was recorded; "
-            "say it without the number.",
-        )
+    check_reason(f"{getattr(happening, 'reason', '')} {getattr(happening, 'comment', '')}")
 
 
 def _thaw(

@@ -7,6 +7,7 @@ journalled is kept in memory and tried again. Source: design rules 2 and 3.
 import threading
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from uuid import uuid4
 
 import structlog
@@ -40,6 +41,10 @@ class Scribe:
     def listen(self, listener: Callable[[Draft], None]) -> None:
         """Call this with every draft that is noted, before it is on disk."""
         self._listeners.append(listener)
+
+    def now(self) -> datetime:
+        """Wall time, as it is put on what is noted."""
+        return self._clock.now()
 
     def draft(self, ward: WardId | None, happening: Happening) -> Draft:
         """A happening of now, by this process, with an id of its own; its texts made plain."""

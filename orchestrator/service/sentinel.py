@@ -91,6 +91,7 @@ class Sentinel:
     """One process, active or standing by. `step` is one turn of its loop.
 
     `deaf_s`: for how many real seconds no alert source has answered; 0 where none is asked.
+    `remind`: pages again for what nobody has taken in hand; after everything else of a turn.
     """
 
     watch: Watch
@@ -104,6 +105,7 @@ class Sentinel:
     lease_s: float
     leftovers: Leftovers
     deaf_s: Callable[[], float] = lambda: 0.0
+    remind: Callable[[], None] = lambda: None
     is_active: bool = False
     last_tick: TickReport | None = None
     last_tick_at_s: float | None = None
@@ -128,6 +130,7 @@ class Sentinel:
         self.gateways.look(_exposed_routes(report))
         if report.routes_read:
             self.leftovers.look(self.watch.routes(), self.watch.record.state())
+        self.remind()
 
     def tick_age_s(self) -> float | None:
         """Real seconds since the last tick ended; None before the first."""

@@ -284,11 +284,19 @@ class Watch:
             case Hold(cause=cause) if cause is not None:
                 self._block(result, cause)
             case _:
-                cause = foreign_return(result.view) or self._stray(result.view)
-                if cause is None:
-                    self._returns.ended(result.view.ward)
-                else:
-                    self._returns.begin(result.view, cause)
+                self._act_on_the_route(result)
+
+    def _act_on_the_route(self, result: WardTick) -> None:
+        """What the route alone shows: another hand's return, or exposure that nobody intended."""
+        foreign, stray = foreign_return(result.view), self._stray(result.view)
+        is_sick = legacy_level(self.plan, result.verdicts) is Level.BREACH
+        cause = foreign or stray
+        if cause is None:
+            self._returns.ended(result.view.ward)
+        elif foreign is None and is_sick:
+            self._block(result, cause)
+        else:
+            self._returns.begin(result.view, cause)
 
     def _stray(self, item: WardView) -> Cause | None:
         """Exposure that nobody wrote ahead, once the ledger was read after it was first seen."""
@@ -324,7 +332,8 @@ class Watch:
         for change in changes(recall.verdicts, result.verdicts):
             self.hands.scribe.note(result.view.ward, change)
         recall.verdicts = result.verdicts
-        if not (isinstance(result.decision, Hold) and result.decision.cause):
+        is_held = isinstance(result.decision, Hold) and result.decision.cause is not None
+        if not is_held and recall.stray_since_s is None:
             recall.blocked = None
         self._gather(result.view, recall, readings)
 

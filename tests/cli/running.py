@@ -24,6 +24,7 @@ SERVER.set_forkserver_preload(
         "orchestrator.cli.words",
         "orchestrator.cli.back",
         "orchestrator.cli.drill",
+        "orchestrator.cli.stopping",
         "orchestrator.cli.plan",
         "orchestrator.cli.board",
         "orchestrator.cli.machine",

@@ -20,6 +20,8 @@ LAZY = (
     "orchestrator.reports.timeline",
     "orchestrator.web.board",
     "orchestrator.web.pages",
+    "orchestrator.web.stop",
+    "orchestrator.adapters.stop_codes",
 )
 
 

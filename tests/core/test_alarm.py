@@ -22,7 +22,7 @@ from orchestrator.core.plan import CancelPolicy, StopPolicy
 from orchestrator.core.state import Phase, fold
 from orchestrator.core.verdict import Code, Level, Verdict
 from tests.drafts import START, draft, entries
-from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, NOTES, RESULTS, SLOW, plan
+from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, NOTES, RESULTS, SECOND, SLOW, plan
 
 NURSE = Role("nurse")
 PLAN = replace(
@@ -212,9 +212,64 @@ def test_taking_a_report_back_does_not_end_a_freeze_that_a_return_began():
     returned = ev.RollbackIntended(
         cause=ev.Cause(trigger=ev.Trigger.BREACH, reason="slow"), seen_at=START
     )
-    taken_back = ev.ReturnCancelled(trigger=ev.Trigger.STOP, subject="r1", role=CSO, reason="oh")
-    state, _ = found(stop(), returned, taken_back)
+    state, _ = found(stop(), returned, taken_back())
     assert state.freeze is not None
+
+
+def taken_back(report="r1"):
+    return ev.ReturnCancelled(trigger=ev.Trigger.STOP, subject=report, role=CSO, reason="oh")
+
+
+def test_taking_one_report_back_leaves_the_freeze_to_the_next_one():
+    state, _ = found(stop(), stop("r2"), taken_back())
+    assert state.freeze is not None
+    assert state.freeze.report == "r2"
+    state, _ = found(stop(), stop("r2"), taken_back(), taken_back("r2"))
+    assert state.freeze is None
+
+
+def test_a_report_of_another_ward_goes_on_with_the_freeze():
+    drafts = [draft(FIRST, stop(), after_h=2), draft(SECOND, stop("r2"), after_h=3)]
+    state = fold(entries(*LIVE, *drafts, draft(FIRST, taken_back(), after_h=4)))
+    assert state.freeze is not None
+    assert (state.freeze.ward, state.freeze.report) == (SECOND, "r2")
+
+
+def test_what_was_dealt_with_before_does_not_freeze_again():
+    agreed = [
+        draft(None, ev.ResumeAgreed(role=role, reason="mended"), after_h=3) for role in (CSO, LEAD)
+    ]
+    drafts = [draft(FIRST, stop("r0"), after_h=2), *agreed, draft(FIRST, stop(), after_h=4)]
+    state = fold(entries(*LIVE, *drafts, draft(FIRST, taken_back(), after_h=5)))
+    assert state.freeze is None
+
+
+@pytest.mark.parametrize(
+    "began",
+    [stop("r0"), ev.RollbackIntended(cause=ev.Cause(trigger=ev.Trigger.BREACH, reason="slow"),
+                                     seen_at=START), None],
+    ids=["a report", "a return", "a stopped programme"],
+)  # fmt: skip
+def test_a_report_during_a_freeze_makes_both_roles_speak_again(began):
+    first = (
+        draft(None, ev.ProgrammeStopped(role=CSO, reason="the board"), after_h=2)
+        if began is None
+        else draft(FIRST, began, after_h=2)
+    )
+    word = [draft(None, ev.ResumeAgreed(role=role, reason="x"), after_h=4) for role in (CSO, LEAD)]
+    drafts = [first, word[0], draft(SECOND, stop(), after_h=4), word[1]]
+    assert fold(entries(*LIVE, *drafts)).freeze is not None
+    assert fold(entries(*LIVE, *drafts, word[0])).freeze is None
+
+
+def test_a_report_without_a_right_code_neither_freezes_nor_returns():
+    unproven = ev.StopUnproven(report="r9", role=HEAD, words="screens are black")
+    state, seen = found(unproven, verdicts=LIMP)
+    assert (state.freeze, seen) == (None, ())
+    (kept,) = state.ward(FIRST).concerns.reports
+    assert not kept.is_proven
+    state, seen = found(unproven, stop(), verdicts=CLEAR)
+    assert [one.level for one in seen] == [Level.WARN]
 
 
 def test_a_stopped_programme_brings_back_whoever_is_exposed_until_two_roles_agree():

@@ -212,6 +212,7 @@ SAMPLES = {
     ),
     ev.AlertUnplaced: ev.AlertUnplaced(name="x", fingerprint="f", problem="y", via=ev.Via.WEBHOOK),
     ev.StopReported: ev.StopReported(report="r", role=HEAD, reporter="a", words="w"),
+    ev.StopUnproven: ev.StopUnproven(report="r", role=HEAD, words="w"),
     ev.StopAcknowledged: ev.StopAcknowledged(report="r", role=CSO),
     ev.ReturnCancelled: ev.ReturnCancelled(
         trigger=ev.Trigger.STOP, subject="r", role=CSO, reason="x"

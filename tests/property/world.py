@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from orchestrator.core.event import Actor, Draft, Entry, StageEntered
 from orchestrator.core.ids import ActorKind
+from orchestrator.core.plan import Plan
 from orchestrator.core.reading import SourceDown, Value
 from orchestrator.core.route import Annotation, desired_route, is_exposed
 from orchestrator.core.state import ProgrammeState, fold
@@ -143,9 +144,10 @@ class MemoryReplica:
 class World:
     """One hospital: the ward, the processes around it, and what is true of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, made: Plan | None = None) -> None:
+        made = made or plan()
         self.plan = replace(
-            plan(), signals=tuple(s for s in plan().signals if isinstance(s.threshold, Limit))
+            made, signals=tuple(s for s in made.signals if isinstance(s.threshold, Limit))
         )
         self.clock = FakeClock()
         self.routes = FakeRoutes(self._first_routes())
@@ -156,6 +158,7 @@ class World:
         self.numbers: dict[str, float | None] = {s.name: 0.0 for s in self.plan.signals}
         self.numbers[LEGACY_UP] = 1.0
         self.journals: list[FakeJournal] = []
+        self._folded = ProgrammeState()
         self.sentinels = [SentinelProcess(self, "a"), SentinelProcess(self, "b")]
         self.guards = [GuardProcess(self, "g")]
         self.flows = [FlowProcess(self, "f1"), FlowProcess(self, "f2")]
@@ -214,11 +217,10 @@ class World:
     def state(self) -> ProgrammeState:
         """What the ledger and every journal together say; the truth of the record."""
         entries = self.ledger.kept()
-        seen = {entry.draft.id for entry in entries}
-        state = fold(entries)
-        rest = sorted(
-            (d for j in self.journals for d in j.pending() if d.id not in seen), key=lambda d: d.at
-        )
+        state = self._folded = fold(entries[self._folded.head :], self._folded)
+        pending = [d for j in self.journals for d in j.pending()]
+        seen = {entry.draft.id for entry in entries} if pending else set()
+        rest = sorted((d for d in pending if d.id not in seen), key=lambda d: d.at)
         from orchestrator.core.state import apply
 
         for draft in rest:

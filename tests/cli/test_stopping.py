@@ -1,0 +1,153 @@
+"""Stopping the line at a terminal: recorded first, judged as the sentinel would, and proven."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.core.event import (
+    ProgrammeStopped,
+    ReturnCancelled,
+    RollbackIntended,
+    RollbackProven,
+    StopAcknowledged,
+    StopReported,
+    Trigger,
+)
+from orchestrator.core.route import is_exposed
+from orchestrator.errors import ExitCode
+from tests.cli.conftest import SECOND, WARD, Home, expose
+from wards.practice.hospital import Hospital
+
+pytestmark = pytest.mark.real
+STOP = ("stop", WARD, "--role", "nurse")
+BOTH = ("stop", "--programme", "--role", "clinical_safety_officer", "--reason", "wrong doses")
+
+
+def is_on_candidate(home: Home, ward=WARD) -> bool:
+    return is_exposed(home.installation.routes.get(ward).route)
+
+
+def kinds(home: Home, kind: type) -> list:
+    return [one for one in home.events() if isinstance(one, kind)]
+
+
+def paged(home: Home) -> list[str]:
+    lines = (home.path / "pages.jsonl").read_text().splitlines()
+    return [json.loads(line)["code"] for line in lines]
+
+
+def test_one_stop_freezes_and_a_second_person_returns_the_ward(exposed: Home) -> None:
+    first = exposed.run(*STOP, "--staff-code", "a1", "--words", "text", "--format", "json")
+    assert (first.code, first.json["became"], first.json["frozen"]) == (0, "frozen", True)
+    assert is_on_candidate(exposed)
+    again = exposed.run(*STOP, "--staff-code", "a1", "--format", "json")
+    assert again.json["became"] == "frozen"
+    second = exposed.run(*STOP, "--staff-code", "b2", "--format", "json")
+    assert (second.code, second.json["became"]) == (0, "returned")
+    assert not is_on_candidate(exposed)
+    assert len(kinds(exposed, RollbackIntended)) == 1
+    assert paged(exposed) == ["stop_reported"] * 3
+
+
+def test_a_stop_needs_no_ledger_and_a_role_of_the_plan(exposed: Home) -> None:
+    refused = exposed.run("stop", WARD, "--role", "janitor")
+    assert refused.code == ExitCode.REFUSED
+    assert "nurse" in refused.err
+    ledger = exposed.path / "ledger.sqlite"
+    away = ledger.rename(exposed.path / "away")
+    ledger.mkdir()
+    ran = exposed.run("stop", WARD, "--role", "ward_head", "--format", "json")
+    assert (ran.code, ran.json["became"]) == (0, "at_home"), ran.err  # what it remembers is nothing
+    ledger.rmdir()
+    away.rename(ledger)
+    again = exposed.run(*STOP, "--format", "json")
+    assert (again.code, again.json["became"]) == (0, "returned"), again.err
+    assert not is_on_candidate(exposed)
+
+
+def test_sick_legacy_is_not_switched_to_and_the_report_stands(
+    exposed: Home, hospital: Hospital
+) -> None:
+    hospital.outage("legacy")
+    ran = exposed.run("stop", WARD, "--role", "ward_head")
+    assert ran.code == ExitCode.REFUSED
+    assert "Downtime procedure" in ran.err
+    assert is_on_candidate(exposed)
+    assert len(kinds(exposed, StopReported)) == 1
+
+
+def test_taking_in_hand_and_taking_back(exposed: Home) -> None:
+    report = exposed.run(*STOP, "--format", "json").json["report"]
+    taken = exposed.run(
+        "acknowledge", f"{report[:4]}-{report[4:]}", "--role", "operations", "--format", "json"
+    )
+    assert (taken.code, taken.json["acknowledged_by"]) == (0, "operations")
+    assert kinds(exposed, StopAcknowledged) == [StopAcknowledged(report=report, role="operations")]
+    assert exposed.run("acknowledge", "zzzz", "--role", "operations").code == ExitCode.REFUSED
+    words = ("cancel", WARD, "--reason", "an exercise")
+    refused = exposed.run(*words, "--role", "nurse", typed=WARD)
+    assert refused.code == ExitCode.REFUSED
+    assert "ward_head" in refused.err
+    stale = ("--yes", "--expect-seq", str(exposed.seq()))
+    exposed.run(*STOP)
+    several = exposed.run(*words, "--role", "ward_head", typed=WARD)
+    assert several.code == ExitCode.USAGE
+    assert report in several.err
+    mine = (*words, "--role", "ward_head", "--report", report)
+    assert exposed.run(*mine, *stale).code == ExitCode.UNAVAILABLE
+    assert exposed.run(*mine, typed=WARD).code == 0
+    assert [one.subject for one in kinds(exposed, ReturnCancelled)] == [report]
+    assert "FROZEN" in exposed.run("list", "--format", "json").json["frozen"]
+
+
+def test_a_stopped_programme_brings_every_ward_home_by_its_own_hands(exposed: Home) -> None:
+    expose(exposed, SECOND)
+    assert exposed.run(*BOTH).code == ExitCode.USAGE  # nobody can type here
+    assert exposed.run(*BOTH, typed=WARD).code == ExitCode.REFUSED
+    assert kinds(exposed, ProgrammeStopped) == []
+    ran = exposed.run(*BOTH, "--format", "json", typed="practice")
+    assert ran.code == 0, ran.err
+    assert {row["ward"]: row["outcome"] for row in ran.json["wards"]} == {
+        WARD: "proven",
+        SECOND: "proven",
+    }
+    assert not is_on_candidate(exposed)
+    assert not is_on_candidate(exposed, SECOND)
+    assert {one.cause.trigger for one in kinds(exposed, RollbackIntended)} == {Trigger.PROGRAMME}
+    assert len(kinds(exposed, RollbackProven)) == 2
+    for role in ("programme_lead", "clinical_safety_officer"):
+        assert "FROZEN" in exposed.run("list", "--format", "json").json["frozen"]
+        words = ("resume", "--programme", "--role", role, "--reason", "cause found")
+        assert exposed.run(*words, typed="practice").code == 0
+    assert exposed.run("list", "--format", "json").json["frozen"] is None
+
+
+def test_a_stopped_programme_needs_no_ledger_and_no_plan(exposed: Home) -> None:
+    (exposed.path / "ledger.sqlite").unlink()
+    (exposed.path / "ledger.sqlite").mkdir()
+    site = exposed.path / "site.env"
+    site.write_text(site.read_text().replace("plan.yaml", "gone.yaml"))
+    ran = exposed.run(*BOTH, "--yes", "--format", "json")
+    assert ran.code == 0, ran.err
+    assert not is_on_candidate(exposed)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("stop", "--role", "nurse"), (*STOP, "--programme"), BOTH[:4], ("stop", "nowhere", *STOP[2:])],
+    ids=["neither", "both", "no reason", "no ward"],
+)
+def test_what_is_no_stop_is_said(home: Home, words) -> None:
+    ran = home.run(*words)
+    assert ran.code in (ExitCode.USAGE, ExitCode.REFUSED)
+    assert kinds(home, StopReported) == []
+
+
+def test_a_code_is_shown_once_and_kept_as_a_hash(make_ready: Callable[..., Home]) -> None:
+    made = make_ready()
+    ran = made.run("stop-code", "nurse")
+    code = ran.out.strip()
+    assert (ran.code, len(code)) == (0, 9)
+    assert code.replace("-", "") not in (made.path / "stop-codes.json").read_text()
+    assert made.run("stop-code", "janitor").code == ExitCode.REFUSED
