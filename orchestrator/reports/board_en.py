@@ -247,6 +247,7 @@ EN = Words(
         "guard_alive": "a living guard",
         "fence_proven": "a proven fence",
         "signals_clear": "clear signals",
+        "drilled": "a passed drill of the return",
         "baselines_known": "measured baselines",
         "soaked": "enough whole shifts",
         "in_window": "a time that is allowed",

@@ -276,6 +276,7 @@ SV = Words(
         "fence_proven": "en prövad spärr",
         "no_alarms": "att larm och anmälningar är utredda",
         "signals_clear": "att signalerna är klara",
+        "drilled": "en godkänd övning av återgången",
         "baselines_known": "att jämförelsevärden är mätta",
         "soaked": "tillräckligt många hela arbetspass",
         "in_window": "tillåten tid",

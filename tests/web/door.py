@@ -130,7 +130,7 @@ def door_open(
 ) -> Iterator[Door]:
     """A door on a free port; its ward has its notes in the candidate."""
     door = _made(folder, limits or Limits(), journal or FileJournal(folder / "journal", "s"))
-    server = serve(app(_pages(), door.receiver.routes()), door.port)
+    server = serve(app(_pages(), door.receiver.routes()), door.port, host="127.0.0.1")
     try:
         assert wait_until(lambda: server.started, timeout_s=30)
         yield door
