@@ -189,12 +189,25 @@ class Sentinel:
         try:
             self.book.see(self.leases.all())
             if not self._renew_one(SENTINEL, self._notes(), seize=False):
-                self._stand_by("another_sentinel_leads")
+                self._yield_to_another()
                 return
             for ward in leased_wards(report, self.watch.record.state()):
                 self._renew_one(ward_lease(ward), self._ward_notes(ward), seize=True)
         except Unavailable as error:
             log.warning("leases.missed", problem=str(error))
+
+    def _yield_to_another(self) -> None:
+        """Stand by if another one holds the lease. A write that was merely lost or overtaken is no
+        reason: then nobody would watch at all, although nobody else leads.
+
+        Raises: Unavailable.
+        """
+        self.book.see(self.leases.all())
+        found = self.book.record(SENTINEL)
+        if found is not None and found.holder != self.keeper.holder:
+            self._stand_by("another_sentinel_leads")
+        else:
+            log.warning("leases.missed", problem="our own lease takes no renewal")
 
     def _grant(self, report: TickReport) -> None:
         """Allow the forward writes that are in the ledger, of wards that are leased and clear."""

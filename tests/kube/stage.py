@@ -51,6 +51,7 @@ NOTES = StageName("notes")
 TEXT_LOST = SignalName("text_lost")
 WHO = Annotation(who="test", why="made")
 LIMIT_S = 60.0
+DATABASE = "database"  # a folder that can be taken away at one stroke, whoever has it open
 DEAD = "dead"  # who held a lease and renews it no more
 SLACK_S = 2.0  # past a lease; the promise of design section 2, rule 7
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -121,7 +122,9 @@ class Stage:
                 "clock_file": str(self.home / "clock.json"),
             },
         )
-        copyfile(self.accounts.empty_ledger, self.home / "ledger.sqlite")
+        (self.home / DATABASE).mkdir()
+        copyfile(self.accounts.empty_ledger, self.home / DATABASE / "ledger.sqlite")
+        (self.home / "ledger.sqlite").symlink_to(f"{DATABASE}/ledger.sqlite")
         return install(self.home)
 
     def end(self) -> None:

@@ -17,7 +17,7 @@ from orchestrator.core.event import RollbackIntended, RollbackWritten, Trigger
 from orchestrator.service.leases import SENTINEL, ward_lease
 from tests.kube.doomed import DISK_FULL, WARD
 from tests.kube.ports import say_signals
-from tests.kube.stage import LIMIT_S, Accounts, Stage
+from tests.kube.stage import DATABASE, LIMIT_S, Accounts, Stage
 from tests.real.kube_proxy import KubeProxy, kube_proxy
 from tests.real.kube_site import ROUTES, KubeSite
 
@@ -41,10 +41,14 @@ class Scene:
 
 
 @pytest.fixture
-def scene(kube: KubeSite, accounts: Accounts, tmp_path: Path) -> Iterator[Scene]:
+def scene(
+    kube: KubeSite, accounts: Accounts, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Scene]:
+    is_direct = getattr(request, "param", False)
     with kube_proxy(kube.server) as door:
         token = kube.tokens["sentinel"]
-        config = kube.server.kubeconfig(f"door-{next(_numbers)}", token, url=door.url)
+        url = kube.server.url if is_direct else door.url
+        config = kube.server.kubeconfig(f"door-{next(_numbers)}", token, url=url)
         stage = Stage(kube, accounts, tmp_path / "home", *PATIENT)
         try:
             stage.start("sentinel", config=config)
@@ -61,15 +65,11 @@ def nothing(_: Scene) -> None:
 
 
 def lose_database(scene: Scene) -> None:
-    file = scene.stage.home / "ledger.sqlite"
-    file.rename(file.with_suffix(".kept"))
-    file.mkdir()
+    (scene.stage.home / DATABASE).rename(scene.stage.home / "away")
 
 
 def find_database(scene: Scene) -> None:
-    file = scene.stage.home / "ledger.sqlite"
-    file.rmdir()
-    file.with_suffix(".kept").rename(file)
+    (scene.stage.home / "away").rename(scene.stage.home / DATABASE)
 
 
 def fill_disk(scene: Scene) -> None:
@@ -218,11 +218,12 @@ def say_down(*, down: bool) -> Callable[[Scene], None]:
 @dataclass(frozen=True, kw_only=True)
 class Need:
     """The one thing that a return needs, taken away and given back. `said`: what the sentinel says
-    that it waits for."""
+    that it waits for. `is_direct`: without a door between."""
 
     begin: Callable[[Scene], None]
     end: Callable[[Scene], None]
     said: str
+    is_direct: bool = False
 
 
 NEEDED = {
@@ -230,11 +231,13 @@ NEEDED = {
         begin=lambda scene: scene.stage.kube.server.kill(),
         end=lambda scene: scene.stage.kube.server.start(),
         said="refused",
+        is_direct=True,
     ),
     "the API server hangs": Need(
         begin=lambda scene: scene.stage.kube.server.pause(),
         end=lambda scene: scene.stage.kube.server.go_on(),
         said="timed out",
+        is_direct=True,
     ),
     "the API server says that it is not ready": Need(
         begin=say_down(down=True), end=say_down(down=False), said="down"
@@ -252,7 +255,12 @@ NEEDED = {
 TRIES = 3  # the same loop as the first one; nothing counts them, so nothing gives up
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize(
+    ("scene", "name"),
+    [(need.is_direct, name) for name, need in NEEDED.items()],
+    indirect=["scene"],
+    ids=NEEDED,
+)
 def test_what_a_return_needs_is_waited_for_said_and_used_as_soon_as_it_answers(
     scene: Scene, name: str
 ) -> None:

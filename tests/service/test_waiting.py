@@ -5,7 +5,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from orchestrator.core import event as ev
-from orchestrator.errors import Unavailable
+from orchestrator.errors import Conflict, Indeterminate, Unavailable
 from orchestrator.service.fence import AGAIN_AFTER_MISS_S, FenceWatch
 from orchestrator.service.leases import GUARD, SENTINEL, ward_lease
 from tests.plans import FIRST, SLOW
@@ -139,3 +139,36 @@ def test_a_try_of_the_fence_that_was_missed_is_made_again_soon(world):
     world.clock.advance(AGAIN_AFTER_MISS_S)
     watch.look()
     assert watch.stands() is True
+
+
+@pytest.mark.parametrize(
+    "error", [Indeterminate("leases", "write"), Conflict("lease", expected=1, found=2)]
+)
+def test_a_sentinel_whose_lease_takes_no_writes_goes_on_watching(world, error):
+    """Nobody else leads: standing by would mean that nobody watches at all."""
+
+    def refuse(*_args, **_rest):
+        raise error
+
+    world.leases.put = refuse
+    for _ in range(3):
+        tick(world, seconds=3.0)
+    assert world.sentinels[0].sentinel.is_active
+    world.numbers[SLOW] = 9.0
+    tick(world, 3)
+    assert not world.exposed()
+
+
+def test_a_sentinel_that_sees_another_one_lead_stands_by(world):
+    leases = world.leases
+    mine = leases._kept[SENTINEL]
+    leases.put(
+        SENTINEL,
+        holder="another",
+        duration_s=mine.duration_s,
+        transitions=mine.transitions + 1,
+        notes={},
+        resource_version=mine.resource_version,
+    )
+    tick(world, seconds=3.0)
+    assert not world.sentinels[0].sentinel.is_active
