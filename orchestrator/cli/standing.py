@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
 from pathlib import Path
 
 from orchestrator import logs
@@ -27,6 +28,7 @@ LOOK_AGAIN_S = 0.1
 ONLY_RETURNS = "only rollback works without it"
 UNSEEN = Life(sentinel=None, guard=None)
 SENTINEL_GATE, GUARD_GATE, FENCE_GATE = "sentinel_alive", "guard_alive", "fence_proven"
+ALARM_GATE = "no_alarms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,7 @@ def life_on_record(ward: WardState) -> Life:
         sentinel=SENTINEL_GATE not in ward.closed_gates,
         guard=GUARD_GATE not in ward.closed_gates,
         fence=FENCE_GATE not in ward.closed_gates,
+        deaf_s=inf if ALARM_GATE in ward.closed_gates else 0.0,  # unless an alarm stands, see gate
     )
 
 

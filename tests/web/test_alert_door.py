@@ -282,7 +282,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 
 @schema.parametrize()
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_the_description_allows_or_not_is_answered_as_it_says(
     case: Any, fuzzed: Door
 ) -> None:
