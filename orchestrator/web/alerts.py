@@ -7,12 +7,21 @@ Source: design section 8; rule 11.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Protocol
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    NonNegativeInt,
+    ValidationError,
+)
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -66,6 +75,25 @@ class Limits:
     judged_at_once: int = 32
 
 
+def _dated(value: Any) -> Any:
+    """RFC 3339 only: a number in a text is no moment. Raises: ValueError."""
+    if not isinstance(value, str):
+        return value
+    if not _DATED.match(value):
+        raise ValueError("a moment is written like 2027-03-01T06:00:00Z")
+    return datetime.fromisoformat(value.upper())
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 14.0 is the same as 14."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_DATED: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$")
+Moment = Annotated[AwareDatetime, BeforeValidator(_dated)]
+Count = Annotated[NonNegativeInt, BeforeValidator(_whole)]
+
+
 class Alert(BaseModel):
     """One alert. Whatever else a sender says of it is not read."""
 
@@ -73,8 +101,8 @@ class Alert(BaseModel):
 
     status: Literal["firing", "resolved"]
     labels: dict[str, str]
-    startsAt: AwareDatetime  # noqa: N815 - Alertmanager's names
-    endsAt: AwareDatetime | None = None  # noqa: N815
+    startsAt: Moment  # noqa: N815 - Alertmanager's names
+    endsAt: Moment | None = None  # noqa: N815
 
     def notice(self) -> Notice:
         """As the core reads it."""
@@ -94,7 +122,7 @@ class Message(BaseModel):
 
     version: Literal["4"]
     alerts: list[Alert]
-    truncatedAlerts: int = Field(default=0, ge=0)  # noqa: N815
+    truncatedAlerts: Count = 0  # noqa: N815
 
 
 class _No(Exception):
