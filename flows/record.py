@@ -86,10 +86,10 @@ def show_sickness(plan: Plan, sickness: Sickness) -> Showing:
 def show_stop(plan: Plan, stop: Stop) -> Showing:
     """A stop: running until somebody has answered for it; that of the programme ends at once."""
     place = stop.ward or "programme"
-    log = [LogLine(at=stop.at, text=wording.stopped(stop))]
+    lines = [LogLine(at=stop.at, text=wording.stopped(stop))]
     marks = [Mark(key="made", name=_made(plan, stop), message=wording.stopped(stop))]
     if stop.answer is not None:
-        log.append(LogLine(at=stop.answer.at, text=_log_text(stop.answer)))
+        lines.append(LogLine(at=stop.answer.at, text=_log_text(stop.answer)))
         at = wording.clock_time(stop.answer.at, plan.zone)
         marks.append(Mark(key="answered", name=f"answered {at}", message=stop.answer.text))
     return Showing(
@@ -97,7 +97,7 @@ def show_stop(plan: Plan, stop: Stop) -> Showing:
         name=wording.stop_run(stop),
         tags=(place, "stop"),
         marks=tuple(marks),
-        log=tuple(log),
+        log=tuple(lines),
         page_key=wording.key("stop", place, stop.report),
         page=_stop_page(plan, stop),
         end=_stop_end(plan, stop),

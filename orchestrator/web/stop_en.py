@@ -17,7 +17,8 @@ ENGLISH = StopWords(
     code_help="It is on the ward's stop card. With a wrong code people are called; nothing "
     "freezes.",
     staff_code="Your staff code (optional)",
-    staff_help="Tells two people apart. It is not kept, and nobody can see who you are.",
+    staff_help="Tells two people apart: without it you may count as one. It is not kept, and "
+    "nobody can see who you are.",
     slice="What is it about? (optional)",
     any_slice="I do not know, or several",
     words="What did you see? (optional)",
@@ -55,7 +56,8 @@ ENGLISH = StopWords(
         Became.FROZEN: Told(
             title="Frozen",
             text="The ward stays in the new system until somebody else says the same. Ask a "
-            "colleague to press stop before {until}: then the ward goes back to the old one.",
+            "colleague to press stop, with their staff code, before {until}: then the "
+            "ward goes back to the old one.",
         ),
         Became.UNCONFIRMED: Told(
             title="Frozen, without a second word",

@@ -16,7 +16,8 @@ SWEDISH = StopWords(
     code="Rollens stoppkod",
     code_help="Står på avdelningens stoppkort. Med fel kod larmas jouren, men inget fryses.",
     staff_code="Din personalkod (frivilligt)",
-    staff_help="Skiljer två personer åt. Den sparas inte, och ingen kan se vem du är.",
+    staff_help="Skiljer två personer åt: utan den räknas ni kanske som samma. Den sparas inte, och "
+    "ingen kan se vem du är.",
     slice="Vad gäller det? (frivilligt)",
     any_slice="Vet inte, eller flera delar",
     words="Vad såg du? (frivilligt)",
@@ -54,7 +55,8 @@ SWEDISH = StopWords(
         Became.FROZEN: Told(
             title="Fryst",
             text="Avdelningen arbetar kvar i det nya systemet tills en till säger samma sak. Be en "
-            "kollega trycka stopp före {until}: då går avdelningen tillbaka till det gamla.",
+            "kollega trycka stopp, med sin personalkod, före {until}: då går "
+            "avdelningen tillbaka till det gamla.",
         ),
         Became.UNCONFIRMED: Told(
             title="Fryst, utan en andra röst",
