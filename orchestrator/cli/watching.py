@@ -90,6 +90,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
         for each in (follower, tokens, *polls):
             each.start()
         keep_on(turn, every_s=installation.plan.policy.tick_s, clock=installation.clock)
+        one.stand_down()
         for each in (*polls, tokens, follower):
             each.stop()
     return 0

@@ -17,6 +17,7 @@ from wards.model import WardId
 SENTINEL = "sentinel"
 GUARD = "guard"
 WARD_PREFIX = "ward-"
+RELEASED = "nobody"  # the holder of a lease that was given up
 BEHIND = "behind_s"  # note on the sentinel's lease: how long the ledger has missed its words
 DEAF = "deaf_s"  # note on the sentinel's lease: how long no alert source has answered it
 FENCE = "fence"  # note on the sentinel's lease: whether the fence refused what it must
@@ -176,17 +177,39 @@ class Keeper:
             return self._put(
                 name, notes, transitions=record.transitions, version=record.resource_version
             )
-        if seize or self._book.is_lapsed(name):
+        if seize or record.holder == RELEASED or self._book.is_lapsed(name):
             return self._put(
                 name, notes, transitions=record.transitions + 1, version=record.resource_version
             )
         return False
 
-    def _put(self, name: str, notes: Mapping[str, str], *, transitions: int, version: str) -> bool:
+    def release(self, name: str) -> bool:
+        """Give up what is ours, so that the next one need not wait for it to lapse; whether it is
+        given up. Raises: Unavailable."""
+        record = self._book.record(name)
+        if record is None or record.holder != self.holder:
+            return False
+        return self._put(
+            name,
+            record.notes,
+            transitions=record.transitions,
+            version=record.resource_version,
+            holder=RELEASED,
+        )
+
+    def _put(
+        self,
+        name: str,
+        notes: Mapping[str, str],
+        *,
+        transitions: int,
+        version: str,
+        holder: str | None = None,
+    ) -> bool:
         try:
             record = self._leases.put(
                 name,
-                holder=self.holder,
+                holder=holder or self.holder,
                 duration_s=self._duration_s,
                 transitions=transitions,
                 notes=notes,

@@ -132,6 +132,17 @@ class Sentinel:
             self.leftovers.look(self.watch.routes(), self.watch.record.state())
         self.remind()
 
+    def stand_down(self) -> None:
+        """Before an orderly end: give the lead up, so that one that stands by takes it with its
+        next turn, long before a ward's lease lapses and the guard would act."""
+        if not self.is_active:
+            return
+        try:
+            self.keeper.release(SENTINEL)
+        except Unavailable as error:
+            log.warning("leases.missed", problem=str(error))
+        self._stand_by("ending")
+
     def tick_age_s(self) -> float | None:
         """Real seconds since the last tick ended; None before the first."""
         return None if self.last_tick_at_s is None else self.clock.monotonic() - self.last_tick_at_s

@@ -223,6 +223,16 @@ class TestAPerson:
         assert as_person(kube, "GET", ROUTES, group="others")[0] == 403
 
 
+@pytest.mark.parametrize(("account", "status"), [("worker", 403), ("guard", 201)])
+def test_who_wants_to_go_forward_gives_no_sign_of_life(
+    kube: KubeSite, account: str, status: int
+) -> None:
+    """A worker that could write leases could play a living sentinel, and a proven fence."""
+    path = "/apis/coordination.k8s.io/v1/namespaces/wardshift/leases"
+    body = {"metadata": {"name": f"sign-{next(_numbers)}"}}
+    assert status_of(kube, "POST", path, body=body, token=kube.tokens[account]) == status
+
+
 def returned(kube: KubeSite, ward: WardId) -> dict[str, Any]:
     """The ward's route with every slice on legacy, under a new epoch."""
     document = copy.deepcopy(kube.route(ward))
@@ -240,8 +250,8 @@ def as_person(
     return exchange(kube, method, path, body, persona, token=kube.server.token)
 
 
-def status_of(kube: KubeSite, method: str, path: str, *, token: str) -> int:
-    return exchange(kube, method, path, None, {}, token=token)[0]
+def status_of(kube: KubeSite, method: str, path: str, *, token: str, body: Any = None) -> int:
+    return exchange(kube, method, path, body, {}, token=token)[0]
 
 
 def exchange(

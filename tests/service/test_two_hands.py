@@ -325,3 +325,27 @@ def test_a_fence_that_fell_after_the_sentinel_looked_stops_the_very_write():
     assert world.routes.fence_is_open
     assert not world.exposed()
     assert all(not is_exposed(route) for route in world.routes.writes[writes:])
+
+
+def test_a_sentinel_that_ends_in_order_hands_its_wards_over_before_any_lease_lapses():
+    world = reached("notes")
+    epoch = world.epoch()
+    world.clock.meanwhile = None
+    world.sentinels[1].turn()  # stands by
+    world.sentinels[0].sentinel.stand_down()
+    world.clock.advance(world.plan.policy.tick_s)
+    world.sentinels[1].turn()
+    assert world.sentinels[1].sentinel.is_active
+    for _ in range(int(2 * world.plan.policy.lease_s)):
+        world.guards[0].turn()
+        world.sentinels[1].turn()
+        world.clock.advance(1.0)
+    assert (world.exposed(), world.epoch()) == (True, epoch)
+
+
+def test_only_the_leader_can_give_the_lead_up():
+    world = reached("notes")
+    world.sentinels[1].turn()
+    world.sentinels[1].sentinel.stand_down()
+    assert world.sentinels[0].sentinel.is_active
+    assert not world.sentinels[1].sentinel.keeper.release("sentinel")
