@@ -1,6 +1,6 @@
 """`make bench`: measured, never asserted. Tables on stdout, JSON under build/bench/.
 
-python -m tests.bench [--quick] [reaction|tick|ledger|command ...]
+python -m tests.bench [--quick] [reaction|tick|ledger|command|cluster ...]
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from orchestrator.cli.output import show_table
-from tests.bench import command, ledger, reaction, tick
+from tests.bench import cluster, command, ledger, reaction, tick
 
 OUT = Path("build/bench")
 BENCHES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
@@ -22,6 +22,7 @@ BENCHES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
     "ledger": ledger.run,
     "command": command.run,
     "reaction": reaction.run,
+    "cluster": cluster.run,
 }
 
 

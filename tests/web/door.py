@@ -67,13 +67,7 @@ class Door:
         """One message with this token (None: the right one); its status and answer."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         said = {"Authorization": f"Bearer {self.token if token is None else token}", **headers}
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request("POST", "/alerts", raw, said)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        finally:
-            connection.close()
+        return post_to(self.port, raw, said)
 
     def talk(self, *parts: bytes, pause_s: float = 0.0) -> bytes:
         """Raw bytes, piece by piece; whatever comes back until the other side hangs up."""
@@ -91,6 +85,17 @@ class Door:
         drain(self.tokens_path.parent / "journal", self.ledger)
         found = (entry.draft.happening for entry in self.ledger.kept())
         return [one for one in found if isinstance(one, ev.AlertHeard)]
+
+
+def post_to(port: int, raw: bytes, headers: Mapping[str, str]) -> tuple[int, Any]:
+    """One message to a door; its status and answer."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("POST", "/alerts", raw, dict(headers))
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
 
 
 def _rest(raw: socket.socket) -> bytes:

@@ -57,7 +57,8 @@ class Setting:
     """How a hospital is set up. `rate`: practice seconds per real second.
 
     `real_rate`: requests per real second and ward, at most. `tie_to_parent`: the processes
-    end with this one, however it ends.
+    end with this one, however it ends. `sync`: etcd writes through to the disk, as it must where
+    time is measured.
     """
 
     starts_at: datetime
@@ -69,6 +70,7 @@ class Setting:
     backend_timeout_s: float = 10.0
     with_staff: bool = True
     kubernetes: bool = False
+    sync: bool = False
     tie_to_parent: bool = True
 
 
@@ -285,6 +287,7 @@ class Hospital:
             found_parts(),
             starter=starter,
             client=self._client,
+            sync=self.setting.sync,
             tie_to_parent=self.setting.tie_to_parent,
         )
         self._children |= self.cluster.children
