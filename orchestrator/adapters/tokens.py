@@ -22,12 +22,17 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class TokenFile:
-    """The tokens that are taken now. Without a file, or without a line in it: none."""
+    """The tokens that are taken now. Without a file, or without a line in it: none.
+
+    A token is taken from the read that finds it, and no more once two reads in a row miss it: who
+    edits a file may empty it for a moment.
+    """
 
     def __init__(self, path: Path, *, every_s: float = READ_EVERY_S) -> None:
         self._path = path
         self._every_s = every_s
         self._hashes: tuple[str, ...] = ()
+        self._found: tuple[str, ...] = ()
         self._problem = ""
         self._stop = threading.Event()
         self.read()
@@ -56,7 +61,8 @@ class TokenFile:
         try:
             text = self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            self._hashes, self._problem = (), ""
+            self._take(())
+            self._say("")
             return
         except (OSError, UnicodeDecodeError) as error:
             self._say(type(error).__name__)
@@ -64,8 +70,12 @@ class TokenFile:
         lines = [line.split() for line in text.splitlines()]
         words = [line[0].lower() for line in lines if line and not line[0].startswith("#")]
         wrong = sum(1 for word in words if not _HASH.fullmatch(word))
-        self._hashes = tuple(word for word in words if _HASH.fullmatch(word))
+        self._take(tuple(word for word in words if _HASH.fullmatch(word)))
         self._say(f"{wrong} line(s) hold no SHA-256 in hex" if wrong else "")
+
+    def _take(self, found: tuple[str, ...]) -> None:
+        before, self._found = self._found, found
+        self._hashes = (*found, *(one for one in before if one not in found))
 
     def _say(self, problem: str) -> None:
         if problem and problem != self._problem:
