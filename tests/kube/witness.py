@@ -3,6 +3,7 @@ which the API server made them, by a connection that shares nothing with the cod
 
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -109,7 +110,9 @@ class Witness:
     ) -> None:
         where = urlsplit(self._server.url)
         connection = http.client.HTTPSConnection(
-            where.hostname or "", where.port, context=self._server._tls()
+            where.hostname or "",
+            where.port,
+            context=ssl.create_default_context(cafile=str(self._server.ca_file)),
         )
         self._connections.append(connection)
         # Without a version it begins with all there is.
