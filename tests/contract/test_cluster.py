@@ -14,7 +14,7 @@ from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import Annotation, Route, Rule, all_legacy
 from orchestrator.errors import ConfigError, Conflict, Indeterminate, Refused, Unavailable
 from tests.real.kube_proxy import KubeProxy, kube_proxy
-from tests.real.kube_site import BACKENDS, FEATURES, NAMESPACE, KubeSite
+from tests.real.kube_site import BACKENDS, FEATURES, NAMESPACE, ROUTES, KubeSite
 from tests.real.servers import refused_url
 from wards.model import WardId
 
@@ -133,6 +133,67 @@ def test_what_a_status_on_a_write_means(
     writes = [one for one in door.asked if one.method == "PUT"]
     assert len(writes) == 1  # it is never sent twice by the library
     assert routes.replace(home, resource_version=observed.resource_version).route == home
+
+
+def tell_status(kube: KubeSite, ward: WardId, word: str) -> None:
+    """What a gateway writes into the route, as often as it likes."""
+    found = kube.route(ward)
+    found["status"] = {
+        "parents": [
+            {
+                "parentRef": {"name": "wards"},
+                "controllerName": "wardshift.io/practice",
+                "conditions": [
+                    {
+                        "type": "Accepted",
+                        "status": "True",
+                        "reason": word,
+                        "message": "",
+                        "observedGeneration": found["metadata"]["generation"],
+                        "lastTransitionTime": "2027-03-01T09:00:00Z",
+                    }
+                ],
+            }
+        ]
+    }
+    kube.server.call("PUT", f"{ROUTES}/ward-{ward}/status", found)
+
+
+def test_a_gateways_status_costs_no_race(kube: KubeSite, door: KubeProxy, ward: WardId) -> None:
+    """Written between the decision and the write, and between the last look and the write."""
+    _, routes = routes_through(kube, door, kube.tokens["guard"])
+    observed = routes.get(ward)
+    tell_status(kube, ward, "One")
+    assert routes.get(ward) == observed
+    words = iter(["Two", "Three"])
+
+    def told_again() -> None:
+        word = next(words, "")
+        if word:
+            tell_status(kube, ward, word)
+
+    door.on_write = told_again
+    home = all_legacy(observed.route, epoch=2, annotation=WHO)
+    assert routes.replace(home, resource_version=observed.resource_version).route == home
+    assert len([one for one in door.asked if one.method == "PUT"]) == 3
+
+
+def test_another_hands_word_takes_the_race_although_a_status_came_too(
+    kube: KubeSite, door: KubeProxy, ward: WardId
+) -> None:
+    _, routes = routes_through(kube, door, kube.tokens["guard"])
+    observed = routes.get(ward)
+
+    def another_hand() -> None:
+        door.on_write = None
+        kube.grant(ward, 7)  # an annotation: the generation stays
+        tell_status(kube, ward, "Later")
+
+    door.on_write = another_hand
+    home = all_legacy(observed.route, epoch=2, annotation=WHO)
+    with pytest.raises(Conflict):
+        routes.replace(home, resource_version=observed.resource_version)
+    assert kube.route(ward)["metadata"]["annotations"]["wardshift.io/granted"] == "7"
 
 
 def test_a_server_that_hangs_costs_no_more_than_the_time_limit(

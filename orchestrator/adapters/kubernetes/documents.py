@@ -12,6 +12,7 @@ Source: design section 7; Gateway API v1, HTTPRoute.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from math import ceil
 from typing import Any
 
@@ -128,9 +129,23 @@ def observed(document: Document, backends: Backends) -> ObservedRoute:
                 run=notes.get(f"{MARK}run", ""),
             ),
         ),
-        resource_version=str(metadata["resourceVersion"]),
+        resource_version=version_of(document),
         granted=_number(notes.get(GRANTED, "")),
     )
+
+
+def version_of(document: Document) -> str:
+    """What a decision about a route was made on: its spec and our words, and nothing else.
+
+    The object's own resourceVersion also changes when a gateway writes the status, which it does
+    after every change, and which nothing is decided on. Raises: KeyError, TypeError,
+    AttributeError for what is no object.
+    """
+    metadata = document["metadata"]
+    notes: Mapping[str, str] = metadata.get("annotations") or {}
+    ours = sorted((key, value) for key, value in notes.items() if key.startswith(MARK))
+    digest = sha256(repr(ours).encode()).hexdigest()[:12]
+    return f"{metadata.get('uid', '')}/{metadata.get('generation', 0)}/{digest}"
 
 
 def granting(base: Document, epoch: int) -> Document:

@@ -7,6 +7,7 @@ answers every request with an error, whatever the route's status says (measured)
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from orchestrator.adapters.kubernetes.documents import (
     granting,
     observed,
     route_name,
+    version_of,
     written,
 )
 from orchestrator.adapters.kubernetes.features import Features
@@ -29,6 +31,7 @@ from wards.model import WardId
 
 log = structlog.get_logger()
 PORT = "routes"
+STATUS_RACES = 5  # lost to the gateway's own status, before a race is called lost
 LABELS = ",".join(f"{key}={value}" for key, value in PART_OF.items())
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 
@@ -77,8 +80,7 @@ class KubeRoutes:
 
     def grant(self, ward: WardId, epoch: int, *, resource_version: str) -> ObservedRoute:
         """Allow one forward write under that epoch. Raises: as `replace`."""
-        base = self._at(ward, resource_version)
-        return self._put(ward, granting(base, epoch))
+        return self._write(ward, resource_version, lambda base: granting(base, epoch))
 
     def replace(self, route: Route, *, resource_version: str) -> ObservedRoute:
         """Replace the whole route at once.
@@ -90,7 +92,9 @@ class KubeRoutes:
         adds = is_forward(self._understood(base).route, route) or bool(route.drill)
         if adds or _is_mirrored(route):
             self._features.check(base, mirrors=_is_mirrored(route))
-        return self._put(route.ward, written(base, route, self._backends))
+        return self._write(
+            route.ward, resource_version, lambda base: written(base, route, self._backends)
+        )
 
     def try_out(self, route: Route, *, resource_version: str) -> None:
         """See ports.Fence: a server-side dry run, which asks every admission policy."""
@@ -101,10 +105,26 @@ class KubeRoutes:
     def _at(self, ward: WardId, resource_version: str) -> Document:
         """The document that is to be replaced. Raises: Conflict when it is another by now."""
         base = self._read(ward)
-        found = str(base["metadata"]["resourceVersion"])
+        found = version_of(base)
         if found != resource_version:
             raise Conflict(f"route {ward}", expected=resource_version, found=found)
         return base
+
+    def _write(
+        self, ward: WardId, resource_version: str, change: Callable[[Document], Document]
+    ) -> ObservedRoute:
+        """Write what was decided on that version. A gateway that wrote its status into the object
+        meanwhile took the race and nothing of the decision: then the same is written once more."""
+        base = self._at(ward, resource_version)
+        for _ in range(STATUS_RACES):
+            try:
+                return self._put(ward, change(base))
+            except Conflict:
+                again = self._at(ward, resource_version)
+                if _object_version(again) == _object_version(base):
+                    raise  # it was no status that made the difference
+                base = again
+        return self._put(ward, change(base))
 
     def _put(self, ward: WardId, body: Document) -> ObservedRoute:
         try:
@@ -137,6 +157,10 @@ class KubeRoutes:
         except Unavailable as error:
             log.error("route.not_understood", route=_name(document), problem=str(error))
             return None
+
+
+def _object_version(document: Document) -> str:
+    return str(document["metadata"]["resourceVersion"])
 
 
 def _is_mirrored(route: Route) -> bool:
