@@ -18,6 +18,7 @@ from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
 from flows.approve import approve
+from flows.drill import drill
 from flows.hold import WHOLE_PROGRAMME, hold, resume
 from flows.place import OPERATIONS
 from flows.programme import programme
@@ -34,6 +35,7 @@ MODULES = {
     "acknowledge": "flows.stopping.acknowledge",
     "approve": "flows.approve.approve",
     "cancel": "flows.stopping.cancel",
+    "drill": "flows.drill.drill",
     "hold": "flows.hold.hold",
     "programme": "flows.programme.programme",
     "resume": "flows.hold.resume",
@@ -129,6 +131,13 @@ def _buttons(plan: Plan) -> tuple[Offer, ...]:
             description="Lift a hold, or agree as one of two roles that a returned ward or a "
             "frozen programme goes on.",
             choices={"ward": (*wards, WHOLE_PROGRAMME), "role": resuming or roles},
+        ),
+        Offer(
+            flow=drill,
+            name="drill",
+            description="Rehearse a ward's return on its own route and measure it; nobody is "
+            "exposed.",
+            choices={"ward": wards, "role": roles},
         ),
         Offer(
             flow=approve,

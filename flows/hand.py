@@ -16,12 +16,13 @@ from flows.wanted import REFUSED
 from flows.wording import clock_time, downtime
 from orchestrator.bootstrap import Installation
 from orchestrator.core.decision import legacy_level
-from orchestrator.core.event import Cause, RollbackBlocked, Trigger
+from orchestrator.core.event import Cause, DrillDone, RollbackBlocked, Trigger
 from orchestrator.core.ids import Role, StageName
+from orchestrator.core.plan import Plan
 from orchestrator.core.state import Phase, WardState
 from orchestrator.core.text import plain
 from orchestrator.core.verdict import Level, Verdict
-from orchestrator.errors import Conflict, Refused, WardshiftError
+from orchestrator.errors import Conflict, Refused, Unavailable, WardshiftError
 from orchestrator.service.backstop import Returner
 from orchestrator.service.desk import Desk
 from orchestrator.service.rollback import Outcome, RollbackReport
@@ -35,6 +36,8 @@ DECLINED = "Declined"
 ON_HOLD = "OnHold"
 RESUMED = "Resumed"
 AGREED = "Agreed"
+DRILLED = "Drilled"
+NOT_DRILLED = "NotDrilled"
 
 
 def bring_back(
@@ -118,6 +121,34 @@ def resume(installation: Installation, ward: WardId, *, role: str, reason: str) 
         return _agreed(str(ward), is_free=is_free)
 
     return _said(installation, role, word)
+
+
+def drill(installation: Installation, ward: WardId, *, role: str, rounds: int | None) -> End:
+    """Rehearse a ward's return; `rounds` None: as the plan has it.
+
+    Without the ledger, or the routes, no drill begins.
+    """
+    try:
+        done = installation.driller(by_role(role)).drill(ward, rounds)
+    except (Refused, Conflict, Unavailable) as error:
+        return End(is_good=False, name=NOT_DRILLED, message=f"{ward} was not drilled: {error}")
+    _read(reader_of(installation), ward)  # into the ledger now, so that the gate opens at once
+    return _drilled(installation.plan, ward, done)
+
+
+def _drilled(plan: Plan, ward: WardId, done: DrillDone) -> End:
+    """How a drill ended, with its times and the plan's."""
+    policy = plan.policy.drill
+    times = (
+        f"{done.rounds} rounds, slowest restored in {done.restore_s:.2f} s (limit "
+        f"{policy.restore_within_s:g} s), proven in {done.prove_s:.2f} s (limit "
+        f"{policy.prove_within_s:g} s)"
+    )
+    if not done.passed:
+        text = f"{ward} did not pass: {done.problem}. {times}. It may not be exposed until it does."
+        return End(is_good=False, name=NOT_DRILLED, message=text)
+    few = "; fewer rounds than the gate asks for" if done.rounds < policy.rounds else ""
+    return End(is_good=True, name=DRILLED, message=f"{ward} passed: {times}{few}")
 
 
 def thaw(installation: Installation, *, role: str, reason: str) -> End:

@@ -27,7 +27,10 @@ def board(standing: Standing, *, seen_by: str) -> Row:
     """Every ward's line and what stands over them. `seen_by`: whose eyes these are."""
     installation = standing.installation
     wards = [standing.state.ward(ward.id) for ward in installation.plan.wards]
-    return {**_above(standing, seen_by), "wards": [ward_row(standing, ward) for ward in wards]}
+    rows = [
+        {**ward_row(standing, ward), "last drill": _last_drill(standing, ward)} for ward in wards
+    ]
+    return {**_above(standing, seen_by), "wards": rows}
 
 
 def ward_page(standing: Standing, name: WardId, life: Life, *, seen_by: str) -> Row:
@@ -39,6 +42,7 @@ def ward_page(standing: Standing, name: WardId, life: Life, *, seen_by: str) -> 
         **_above(standing, seen_by),
         "ward": {
             **ward_row(standing, ward),
+            "last drill": _last_drill(standing, ward),
             "on hold": ward.held,
             "route epoch": None if route is None else route.epoch,
             "route by": None
@@ -126,6 +130,21 @@ def _signals(standing: Standing, ward: WardState) -> list[Row]:
         }
         for item in ward.verdicts
     ]
+
+
+def _last_drill(standing: Standing, ward: WardState) -> Row | None:
+    """What the last rehearsed return showed, in real seconds; None: there was none."""
+    drill = ward.drill
+    if drill is None:
+        return None
+    return {
+        "at": local(standing, drill.done_at),
+        "passed": drill.passed,
+        "rounds": drill.rounds,
+        "restore_s": drill.restore_s,
+        "prove_s": drill.prove_s,
+        "problem": drill.problem,
+    }
 
 
 def _returned(standing: Standing, ward: WardState) -> Row | None:

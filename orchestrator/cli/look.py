@@ -29,7 +29,7 @@ def list_wards(*, home: Path | None = None, format: Format = Format.TABLE) -> in
         show_json(found)
         return _exit(found)
     _warn(found)
-    _show_rows(_title(found), found["wards"])
+    _show_rows(_title(found), [_without_drill(row) for row in found["wards"]])
     return _exit(found)
 
 
@@ -58,7 +58,8 @@ def show(
         show_json(found)
         return _exit(found)
     _warn(found)
-    show_table(_title(found), ["", ""], found["ward"].items())
+    drilled = _drill_words(found["ward"].get("last drill"))
+    show_table(_title(found), ["", ""], {**found["ward"], "last drill": drilled}.items())
     _show_rows(f'Gates to "{found["next_stage"]}"', found["gates"])
     _show_rows("Signals", found["signals"])
     if found["returned"]:
@@ -216,6 +217,23 @@ def _own_page(home: Path | None, ward: str, *, quick: bool) -> Row:
     is_asked = not quick and bool(gates(standing, mine, UNSEEN))
     life = life_observed(standing.installation) if is_asked else UNSEEN
     return ward_page(standing, mine.ward, life, seen_by="command line")
+
+
+def _without_drill(row: Row) -> Row:
+    """A ward's line as the table has room for it."""
+    return {name: value for name, value in row.items() if name != "last drill"}
+
+
+def _drill_words(drill: Row | None) -> str:
+    """The last drill in one line; an older sentinel does not name it."""
+    if drill is None:
+        return "-"
+    if not drill["passed"]:
+        return f"{drill['at']}, FAILED: {drill['problem']}"
+    return (
+        f"{drill['at']}, passed: {drill['rounds']} rounds, restored in {drill['restore_s']:.2f} s, "
+        f"proven in {drill['prove_s']:.2f} s"
+    )
 
 
 def _show_rows(title: str, rows: list[Row]) -> None:

@@ -72,7 +72,7 @@ GROUPS = {
         {"token": ("orchestrator.cli.alerts:token", "Make a token, shown once.")},
     ),
     "practice": (
-        "The practice hospital: up, fault, clear, speed, outage, restart.",
+        "The practice hospital: up, fault, clear, speed, outage, restart, drill.",
         {
             "up": ("orchestrator.cli.machine:practice_up", "Start one to be explored."),
             "fault": ("orchestrator.cli.machine:practice_fault", "Break an EHR on purpose."),
@@ -80,6 +80,7 @@ GROUPS = {
             "speed": ("orchestrator.cli.machine:practice_speed", "How fast its time runs."),
             "outage": ("orchestrator.cli.machine:practice_outage", "Kill one of its processes."),
             "restart": ("orchestrator.cli.machine:practice_restart", "Start that one again."),
+            "drill": ("orchestrator.cli.fault_drill:practice_drill", "Break things; time returns."),
         },
     ),
 }

@@ -15,6 +15,7 @@ LAZY = (
     "orchestrator.adapters.notify",
     "orchestrator.adapters.metrics",
     "orchestrator.cli.everything",
+    "orchestrator.cli.faults",
     "orchestrator.cli.schema",
     "orchestrator.ledger",
     "orchestrator.reports.timeline",

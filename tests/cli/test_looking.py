@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 
+from orchestrator.core.event import DrillDone
 from orchestrator.errors import ExitCode
 from orchestrator.ledger import FileReplica
 from tests.cli.conftest import PLAN, SECOND, WARD, Home, empty_ledger
@@ -25,12 +26,28 @@ def test_the_list_has_a_line_for_every_ward_in_order(home: Home) -> None:
     found = home.run("list", "--format", "json").json
     assert set(found) == ABOVE | {"wards"}
     assert [row["ward"] for row in found["wards"]] == [WARD, SECOND]
-    assert all(set(row) == ROW for row in found["wards"])
+    assert all(set(row) == ROW | {"last drill"} for row in found["wards"])
     first, second = found["wards"]
     assert (first["phase"], first["stage"], first["soak"]) == ("at_stage", "shadow", "0/3 shifts")
     assert (second["phase"], second["stage"], second["soak"]) == ("waiting", "-", "-")
     assert WARD in second["next"]  # it waits for the first one
     assert found["head"] == 5
+
+
+def test_the_last_drill_is_in_the_json_and_shown(home: Home) -> None:
+    assert home.run("list", "--format", "json").json["wards"][0]["last drill"] is None
+    home.happen(DrillDone(rounds=3, restore_s=0.02, prove_s=0.31, passed=True))
+    first, second = home.run("list", "--format", "json").json["wards"]
+    assert first["last drill"].pop("at")
+    assert first["last drill"] == {
+        "passed": True, "rounds": 3, "restore_s": 0.02, "prove_s": 0.31, "problem": "",
+    }  # fmt: skip
+    assert second["last drill"] is None
+    shown = home.run("show", WARD, "--quick")
+    assert "passed: 3 rounds, restored in 0.02 s, proven in 0.31 s" in shown.out
+    home.happen(DrillDone(rounds=1, restore_s=2.5, prove_s=2.6, passed=False, problem="too slow"))
+    assert "FAILED: too slow" in home.run("show", WARD, "--quick").out
+    assert "FAILED" not in home.run("list").out  # the table has no room for it
 
 
 def test_the_table_says_the_same_as_the_json(home: Home) -> None:

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 FILE = DEPLOY / "prefect" / "prefect.yaml"
 TEMPLATE = DEPLOY / "prefect" / "kubernetes-pool.json"
 PLAN = DEPLOY.parent / "wards" / "data" / "practice.yaml"
-FORWARD = {"programme", "ward", "approve"}
+FORWARD = {"programme", "ward", "approve", "drill"}  # a drill's evidence opens a gate
 
 
 def deployments() -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from flows.approve import approve
+from flows.drill import drill
 from flows.hold import WHOLE_PROGRAMME, hold, resume
 from flows.programme import programme
 from flows.rollback import rollback
@@ -18,6 +19,7 @@ from orchestrator.adapters.clock import wait_until
 from orchestrator.core.event import (
     ApprovalGiven,
     ApprovalWithdrawn,
+    DrillDone,
     HoldPlaced,
     ResumeAgreed,
     RollbackBlocked,
@@ -26,11 +28,12 @@ from orchestrator.core.event import (
     WardStarted,
 )
 from orchestrator.core.ids import ActorKind
-from orchestrator.core.route import is_exposed
+from orchestrator.core.route import Annotation, desired_route, is_exposed
 from orchestrator.core.verdict import Code, Level
 from orchestrator.errors import Unavailable
+from tests.fakes import FakeProber, FakeRoutes
 from tests.flows.stage import MARKS, Stage, asked_for, in_prefect
-from tests.flows.tales import NOTES, READINESS, Tale, legacy_verdict, verdict
+from tests.flows.tales import NOTES, READINESS, SHADOW, Tale, legacy_verdict, verdict
 from tests.plans import CSO, FIRST, HEAD, LEAD, SECOND
 
 pytestmark = MARKS
@@ -261,6 +264,67 @@ def test_the_rollback_button_does_not_switch_blindly_to_a_sick_legacy(
     assert is_exposed(stage.routes.get_quietly(FIRST).route)
     forced = stage.run(rollback, button(ids, legacy_is_sick=True))
     assert forced.state_name == "RolledBack"
+
+
+def at_rest(stage: Stage) -> Stage:
+    """The route as it is while the ward is in shadow."""
+    shadow = stage.plan.stage(SHADOW)
+    begin = Annotation(who="test", why="begin")
+    resting = (
+        desired_route(stage.plan, name, shadow, epoch=2, annotation=begin)
+        for name in (FIRST, SECOND)
+    )
+    stage.routes = FakeRoutes(resting)
+    stage.installation.__dict__.update(routes=stage.routes, prober=FakeProber(stage.routes))
+    return stage
+
+
+def test_the_drill_button_measures_the_return_and_says_the_times(
+    ids: Mapping[str, UUID], tmp_path: Path
+) -> None:
+    stage = at_rest(Stage(tmp_path, at_shadow()))
+    fields = {"ward": FIRST, "rounds": 2, "role": CSO}
+    run = stage.run(drill, asked_for(ids["drill/drill"], fields))
+    assert (run.name, run.state_type) == (f"Drill {FIRST}", StateType.COMPLETED), message(run)
+    assert run.state_name == "Drilled"
+    assert "2 rounds, slowest restored in" in message(run)
+    (done,) = happenings(stage, DrillDone)
+    assert (done.happening.passed, done.happening.rounds) == (True, 2)
+    assert (done.actor.kind, done.actor.name) == (ActorKind.PERSON, CSO)
+
+
+def test_the_drill_button_does_not_touch_an_exposed_ward(
+    ids: Mapping[str, UUID], tmp_path: Path
+) -> None:
+    stage = Stage(tmp_path, Tale().begun().at())
+    before = stage.routes.get_quietly(FIRST)
+    run = stage.run(drill, asked_for(ids["drill/drill"], {"ward": FIRST}))
+    assert (run.state_type, run.state_name) == (StateType.FAILED, "NotDrilled")
+    assert f"{FIRST} was not drilled" in message(run)
+    assert stage.routes.get_quietly(FIRST) == before
+    assert happenings(stage, DrillDone) == []
+
+
+def test_a_drill_that_is_too_slow_is_red_with_its_times(
+    ids: Mapping[str, UUID], tmp_path: Path
+) -> None:
+    stage = at_rest(Stage(tmp_path, at_shadow()))
+    limit_s = stage.plan.policy.drill.restore_within_s
+    slow_down(stage, limit_s + 1)
+    run = stage.run(drill, asked_for(ids["drill/drill"], {"ward": FIRST, "rounds": 1}))
+    assert (run.state_type, run.state_name) == (StateType.FAILED, "NotDrilled")
+    assert f"the limit is {limit_s:g} s" in message(run)
+
+
+def slow_down(stage: Stage, write_s: float) -> None:
+    """Each write of a route takes so long."""
+    swift = stage.routes.replace
+
+    def slow(*given: Any, **named: Any) -> Any:
+        stage.clock.advance(write_s)
+        return swift(*given, **named)
+
+    stage.routes.replace = slow  # type: ignore[method-assign]
 
 
 def test_hold_and_resume_go_through_the_ledger(ids: Mapping[str, UUID], tmp_path: Path) -> None:
