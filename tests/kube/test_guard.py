@@ -28,9 +28,9 @@ def stage(kube: KubeSite, accounts: Accounts, tmp_path: Path) -> Iterator[Stage]
     made.end()
 
 
-def watched(stage: Stage, *, guards: int = 1) -> int:
-    """An exposed ward with a sentinel and guards; the sentinel's pid."""
-    sentinel = stage.start("sentinel")
+def watched(stage: Stage, *, guards: int = 1, stops_at: str = "") -> int:
+    """An exposed ward with guards and a sentinel (that is stopped at an effect); its pid."""
+    sentinel = stage.start("sentinel", effect=stops_at, how=signal.SIGSTOP)
     stage.await_leases(SENTINEL)
     stage.expose()
     stage.await_leases(SENTINEL, ward_lease(WARD))
@@ -177,14 +177,11 @@ def test_of_two_sentinels_the_one_that_was_stopped_stands_by_and_grants_nothing(
 
 def test_a_return_that_a_stopped_sentinel_finishes_later_undoes_nothing(stage: Stage) -> None:
     """It was stopped before it wrote the route; the guard returned the ward meanwhile."""
-    stage.expose()
+    pid = watched(stage, stops_at="route: rollback")
     stage.breach()
-    stale = stage.start("sentinel", effect="route: rollback", how=signal.SIGSTOP)
-    assert stale.pid is not None
-    stage.await_rest(lambda: is_stopped(stale.pid))
-    stage.start("guard")
+    stage.await_rest(lambda: is_stopped(pid))
     assert wait_until(lambda: not stage.is_exposed(), timeout_s=LIMIT_S), stage.story()
-    os.kill(stale.pid, signal.SIGCONT)
+    os.kill(pid, signal.SIGCONT)
     stage.await_rest(stage.is_home)
     assert stage.ward().phase is Phase.ROLLED_BACK
     assert not stage.wrongs(), stage.story()
