@@ -274,10 +274,11 @@ def test_what_a_return_needs_is_waited_for_said_and_used_as_soon_as_it_answers(
         ), (stage.home / "sentinel.log").read_text()[-3000:]
         assert wait_until(lambda: bool(stage.pages("rollback_delayed")), timeout_s=LIMIT_S)
     finally:
+        # Before it is given back: an API server that starts says other things for a while.
+        delayed = stage.said("sentinel", "rollback.delayed")
         lasted_s = _clock.monotonic() - began_s
         need.end(scene)
     stage.await_rest(stage.is_home)
-    delayed = stage.said("sentinel", "rollback.delayed")
     assert need.said in delayed[-1]["problem"], delayed[-1]
     assert len(stage.pages("rollback_delayed")) == 1
     (written,) = stage.happenings(RollbackWritten)
