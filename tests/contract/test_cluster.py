@@ -251,6 +251,7 @@ def test_a_picture_follows_every_change_and_survives_cut_watches(
     routes.follow()
     try:
         assert wait_until(lambda: bool(routes._picture and routes._picture.now()), timeout_s=20)
+        assert wait_until(lambda: any("watch" in one.path for one in door.asked), timeout_s=20)
         asked = len(door.asked)
 
         def epoch_in_the_picture() -> int:
