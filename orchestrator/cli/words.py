@@ -349,11 +349,13 @@ def _change(
 
 def _show_again(installation: Installation, ward: WardId, form: Format, *, written: int) -> None:
     standing = stand_in(installation)
-    row = ward_row(standing, standing.state.ward(ward))
+    is_ward = ward in {one.id for one in installation.plan.wards}  # else the programme itself
+    row = ward_row(standing, standing.state.ward(ward)) if is_ward else {}
     if form is Format.JSON:
         show_json({**row, "frozen": frozen(standing), "written": written})
     else:
-        show_table(frozen(standing) or "", list(row), [list(row.values())])
+        rows = [list(row.values())] if row else []
+        show_table(frozen(standing) or "the programme is not frozen", list(row), rows)
 
 
 def _beds(plan: Plan, mine: WardState) -> str:
