@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 OUT = Path("build/fault-drills")
 ALL = "candidate,database,prefect,prometheus,api"
+PAGE = "fault-drills.html"
+DOCUMENT = "fault-drills.json"
 PROMETHEUS = "prometheus"
 NO_PROMETHEUS = (
     "No Prometheus runs in the practice hospital: what goes is the metrics page that the signals "
@@ -63,7 +65,7 @@ def practice_drill(
         show_json(document(rows))
     else:
         show_table(WORDS[lang].title, columns(lang), [cells(row, lang) for row in rows])
-    say(f"The report: {out}/fault-drills.html and {out}/fault-drills.json")
+    say(f"The report: {out / PAGE} and {out / DOCUMENT}")
     return ExitCode.DONE if all(row.is_good for row in rows) else ExitCode.UNAVAILABLE
 
 
@@ -82,8 +84,8 @@ def write_report(rows: Sequence[FaultRow], out: Path, lang: Lang) -> None:
     """Both files, whole."""
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(document(rows), ensure_ascii=False, indent=2)
-    (out / "fault-drills.json").write_text(f"{text}\n", encoding="utf-8")
-    (out / "fault-drills.html").write_text(page(rows, lang), encoding="utf-8")
+    (out / DOCUMENT).write_text(f"{text}\n", encoding="utf-8")
+    (out / PAGE).write_text(page(rows, lang), encoding="utf-8")
 
 
 def _drilled(wanted: Sequence[Fault], out: Path) -> list[FaultRow]:
@@ -92,6 +94,8 @@ def _drilled(wanted: Sequence[Fault], out: Path) -> list[FaultRow]:
     from orchestrator.cli.practice_stage import quick_plan
 
     out.mkdir(parents=True, exist_ok=True)
+    for name in (PAGE, DOCUMENT):
+        (out / name).unlink(missing_ok=True)  # a drill that is broken off leaves no older report
     plan = quick_plan(out)
     clock = SystemClock()
     began_s = clock.monotonic()

@@ -144,8 +144,10 @@ class _FaultDrill:
         breaking.do(self.stage)
         if breaking.is_harm:
             return began_s
-        if not self.stage.exposed():
-            self.tell("The ward went home before it was harmed")
+        if self._is_home():
+            self.tell("The ward was home before it was harmed")
+            self.row = replace(self.row, is_before_harm=True)
+            return began_s
         self.tell("Harming the ward: text disappears from its notes")
         began_s = self._now_s()
         harm(self.stage)

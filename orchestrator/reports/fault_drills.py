@@ -47,6 +47,7 @@ class Told:
 class FaultRow:
     """One fault drill. `limit_s`: the plan's max_harm_window_s, to the proof.
 
+    `is_before_harm`: the ward was home before it was harmed, so the times count from the break.
     `is_recorded`: once the fault was undone the ledger had the proof, once. `problem`: why there
     is no measurement, in words.
     """
@@ -57,6 +58,7 @@ class FaultRow:
     restored_s: float | None = None
     proven_s: float | None = None
     told: Told = Told()
+    is_before_harm: bool = False
     is_recorded: bool = False
     problem: str = ""
 
@@ -114,6 +116,7 @@ class FaultWords:
     columns: tuple[str, ...]
     broken: Mapping[Fault, str]
     harm: Mapping[Fault, str]
+    unharmed: str
     good: str
     late: str
     never: str
@@ -134,7 +137,7 @@ def cells(row: FaultRow, lang: Lang) -> tuple[str, ...]:
     words = WORDS[lang]
     return (
         words.broken[row.fault],
-        words.harm[row.fault],
+        words.unharmed if row.is_before_harm else words.harm[row.fault],
         row.ward or words.unknown,
         _seconds(row.restored_s, words),
         _seconds(row.proven_s, words),
@@ -214,7 +217,7 @@ SV = FaultWords(
     ),
     broken={
         Fault.CANDIDATE: "Nya journalsystemet dött",
-        Fault.DATABASE: "Liggarens databas borta",
+        Fault.DATABASE: "Liggaren borta (dess filer)",
         Fault.PREFECT: "Prefect dött",
         Fault.SIGNALS: "Signalernas källa borta (mätsidan; här finns ingen Prometheus)",
         Fault.API: "Vägvalets API svarar en sekund sent",
@@ -226,6 +229,7 @@ SV = FaultWords(
         Fault.SIGNALS: "avbrottet självt: ingen sikt",
         Fault.API: "text försvinner ur anteckningar",
     },
+    unharmed="ingen: hemma redan efter felet, tiderna räknas därifrån",
     good="Hemma i tid",
     late="FÖR SENT",
     never="INTE HEMMA OCH BEVISAD inom väntetiden",
@@ -258,6 +262,7 @@ EN = FaultWords(
         Fault.SIGNALS: "the outage itself: no sight",
         Fault.API: "text disappears from notes",
     },
+    unharmed="none: home before it was harmed; times count from the break",
     good="Home in time",
     late="TOO LATE",
     never="NOT HOME AND PROVEN while it was waited for",

@@ -1,9 +1,14 @@
 """Two fault drills on real processes: what stands in the report was measured there."""
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from orchestrator.adapters.clock import wait_until
 from orchestrator.errors import ExitCode
 from tests.cli.running import wardshift
 from tests.e2e.stage import WARD
@@ -33,3 +38,42 @@ def test_candidate_dead_and_database_gone_the_ward_comes_home_in_time(tmp_path):
     for fault in rows:
         logs = (out / fault / "logs").glob("sentinel.log")
         assert list(logs), "each fault has an installation of its own"
+
+
+# A shell that runs tests in its background has its children ignore Ctrl-C.
+HEARS_CTRL_C = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from orchestrator.cli.main import main; main()"
+)
+
+
+def test_ctrl_c_ends_everything_that_was_started_and_leaves_no_report(tmp_path):
+    out = tmp_path / "drills"
+    out.mkdir()
+    (out / "fault-drills.json").write_text('{"ok": true}')
+    words = ("practice", "drill", "--faults", "candidate", "--out", str(out))
+    command = (sys.executable, "-c", HEARS_CTRL_C, *words)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as drill:
+        assert drill.stderr is not None
+        for line in drill.stderr:
+            if "Starting sentinel" in line:
+                break
+        assert wait_until(lambda: len(mentioning(out)) > 4, timeout_s=60), mentioning(out)
+        drill.send_signal(signal.SIGINT)
+        drill.communicate(timeout=120)
+    assert drill.returncode == 130
+    assert mentioning(out) == []
+    assert not (out / "fault-drills.json").exists()
+
+
+def mentioning(folder: Path) -> list[str]:
+    """The command lines of living processes that work in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in words:
+            found.append(words)
+    return found

@@ -134,6 +134,13 @@ def test_the_page_fetches_nothing_and_takes_no_text_as_markup(lang: Lang) -> Non
     assert "&lt;script&gt;" in text
 
 
+@pytest.mark.parametrize("lang", Lang)
+def test_a_ward_home_before_its_harm_does_not_claim_one(lang: Lang) -> None:
+    row = replace(HOME, is_before_harm=True)
+    assert cells(row, lang)[1] == WORDS[lang].unharmed
+    assert document([row])["faults"][0]["is_before_harm"]
+
+
 def test_where_there_is_no_prometheus_the_report_says_so() -> None:
     row = replace(HOME, fault=Fault.SIGNALS)
     for lang in Lang:
