@@ -209,11 +209,16 @@ class Triggers(RuleBasedStateMachine):
         meanwhile = {
             "cancel": lambda: self.cancel(drained=False, alert=False),
             "stop": lambda: self.stop(which=1 - which, role=NURSE, who="b"),
-            "person": lambda: self.world.flows[0].roll_back(PERSON),
+            "person": self._person_if_exposed,
             "watch": lambda: self._tick(1 - which),
             "climb": self.world.flows[1].turn,
         }[other]
         self.world.sentinels[which].fuse.arm(effects, "preempted", meanwhile)
+
+    def _person_if_exposed(self):
+        """As in `person`: returning a ward that is at home brings nobody home."""
+        if self.world.exposed():
+            self.world.flows[0].roll_back(PERSON)
 
     @rule(which=WHICH, effects=st.integers(1, 4), how=st.sampled_from(["before", "after"]))
     def crash_soon(self, which, effects, how):
