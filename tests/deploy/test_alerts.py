@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.metrics import CONTENT_TYPE, SentinelMetrics
+from orchestrator.core.event import Via
 from orchestrator.service.sentinel import WayBack
 from tests.deploy.rendering import DEPLOY
 from tests.real.parts import PROMTOOL, binary
@@ -53,6 +54,8 @@ def exposed() -> dict[str, set[str]]:
     shown.way_back(way())
     shown.lease(WardId("ava-1"), 1.0)
     shown.legacy(WardId("ava-1"), is_ready=True)
+    shown.silences({Via.PROMETHEUS: 1.0})
+    shown.answered(200)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(shown.page().decode()):
         for sample in family.samples:
@@ -123,6 +126,9 @@ WELL: Series = {
     'wardshift_ledger_behind_seconds{instance="a"}': "1",
     'wardshift_ledger_pending{instance="a"}': "0",
     'wardshift_journal_unwritten{instance="a"}': "0",
+    'wardshift_alert_source_silent_seconds{instance="a",source="prometheus"}': "2",
+    'wardshift_alert_source_silent_seconds{instance="b",source="prometheus"}': "0+10",
+    'wardshift_alerts_unplaced_total{instance="a"}': "0",
     'wardshift_rollbacks_total{instance="a",trigger="breach"}': "0",
     'wardshift_returns_pending_total{instance="a"}': "0",
     'wardshift_returns_blocked_total{instance="a"}': "0",
@@ -190,6 +196,14 @@ TOLD: Mapping[str, tuple[Series, set[str]]] = {
     ),
     "something waits now and then": ({f"wardshift_ledger_pending{A}": "3x80 0 3x9"}, set()),
     "no disk": ({f"wardshift_journal_unwritten{A}": "2"}, {"JournalUnwritten"}),
+    "no list of alerts answers": (
+        {'wardshift_alert_source_silent_seconds{instance="a",source="prometheus"}': "61"},
+        {"AlertsUnheard"},
+    ),
+    "an alert names no ward": (
+        {f"wardshift_alerts_unplaced_total{A}": JUST_NOW},
+        {"AlertUnplaced"},
+    ),
     "a ward goes back": (
         {'wardshift_rollbacks_total{instance="a",trigger="breach"}': JUST_NOW},
         {"Returned"},
