@@ -24,6 +24,10 @@ from wards.shifts import ShiftKind, incoming
 WAITING_RATE = 60.0  # while processes start, which takes real time
 WORKING_RATE = 6000.0  # an hour in 0.6 s
 EMPTY_RATE = 20000.0  # weekends and nights between windows, when nothing can move
+# The half hour between handover and the end of the window is all that is left of a day when its
+# shift ends a soak: at working speed it would be gone between two looks of a flow.
+NARROW_RATE = 1000.0
+NARROW = (time(15), time(16, 30))
 REAL_RATE = 1.0  # when it matters
 BREAKS_AFTER = time(18, 0)  # well into the evening shift
 FAULTS = {"drop_text_rate": 0.6, "latency_s": 0.5}
@@ -142,7 +146,13 @@ class Director:
             return WAITING_RATE
         if all(ward.closed_gates == ("in_window",) for ward in moving) and self._is_day_off():
             return EMPTY_RATE
+        if any(ward.closed_gates == ("in_window",) for ward in moving) and self._is_narrow():
+            return NARROW_RATE
         return WORKING_RATE
+
+    def _is_narrow(self) -> bool:
+        local = self._clock.now().astimezone(self.installation.plan.zone).time()
+        return NARROW[0] <= local < NARROW[1]
 
     def _is_day_off(self) -> bool:
         return not is_workday(self._clock.now().astimezone(self.installation.plan.zone).date())
