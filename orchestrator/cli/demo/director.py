@@ -28,6 +28,7 @@ EMPTY_RATE = 20000.0  # weekends and nights between windows, when nothing can mo
 # shift ends a soak: at working speed it would be gone between two looks of a flow.
 NARROW_RATE = 1000.0
 NARROW = (time(15), time(16, 30))
+MORNING = time(6)  # well before a window opens
 REAL_RATE = 1.0  # when it matters
 BREAKS_AFTER = time(18, 0)  # well into the evening shift
 FAULTS = {"drop_text_rate": 0.6, "latency_s": 0.5}
@@ -144,15 +145,21 @@ class Director:
         moving = [ward for ward in self._state.wards.values() if ward.phase is not Phase.ACCEPTED]
         if not moving or any(ward.phase is Phase.PROMOTING for ward in moving):
             return WAITING_RATE
-        if all(ward.closed_gates == ("in_window",) for ward in moving) and self._is_day_off():
+        only_time = all(ward.closed_gates == ("in_window",) for ward in moving)
+        if only_time and (self._is_day_off() or self._is_after_hours()):
             return EMPTY_RATE
         if any(ward.closed_gates == ("in_window",) for ward in moving) and self._is_narrow():
             return NARROW_RATE
         return WORKING_RATE
 
     def _is_narrow(self) -> bool:
-        local = self._clock.now().astimezone(self.installation.plan.zone).time()
-        return NARROW[0] <= local < NARROW[1]
+        return NARROW[0] <= self._local() < NARROW[1]
+
+    def _is_after_hours(self) -> bool:
+        return not MORNING <= self._local() < NARROW[1]
+
+    def _local(self) -> time:
+        return self._clock.now().astimezone(self.installation.plan.zone).time()
 
     def _is_day_off(self) -> bool:
         return not is_workday(self._clock.now().astimezone(self.installation.plan.zone).date())
