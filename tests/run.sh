@@ -10,7 +10,15 @@ echo "tests: pure core, services and command line first; the real parts are foun
 parts=$!
 trap 'kill "$parts" 2>/dev/null || true' EXIT
 # In the order of the files, so that two runs are the same run; for another order give -p randomly.
+# What `make long` runs is not among them yet: see there.
 FOLDERS=(
-    core reports wards service web property ledger cli practice traps contract kube flows deploy e2e
+    core reports wards service web property ledger cli practice traps contract flows deploy e2e
 )
-exec "$PYTHON" -m pytest -p no:randomly "${FOLDERS[@]/#/tests/}" "$@"
+exec "$PYTHON" -m pytest -p no:randomly "${FOLDERS[@]/#/tests/}" \
+    --ignore=tests/property/test_triggers.py \
+    --deselect='tests/e2e/test_demo.py::test_the_story_happened_and_can_be_proven[kubernetes]' \
+    --deselect='tests/e2e/test_demo.py::test_routes_are_where_they_were_asked_for[kubernetes]' \
+    --deselect='tests/e2e/test_demo.py::test_restored_within_two_ticks_of_being_visible[kubernetes]' \
+    --deselect='tests/e2e/test_demo.py::test_the_gateways_own_log_agrees[kubernetes]' \
+    --deselect='tests/e2e/test_demo.py::test_the_ledger_holds_and_the_picture_is_one[kubernetes]' \
+    "$@"
