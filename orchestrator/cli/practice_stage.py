@@ -96,7 +96,7 @@ class PracticeStage:
 
     def drill(self) -> None:
         """Rehearse the ward's return, and put the evidence into the ledger."""
-        self.installation.driller(self._actor).drill(self.ward)
+        self.acting_as(WORKER).driller(self._actor).drill(self.ward)
         drain(self.installation.site.journal_dir, self.installation.ledger)
 
     def start_and_approve(self) -> None:
