@@ -32,7 +32,7 @@ test: $(STAMP) ## Run every test on real parts (the first time it builds the rea
 	@PYTHON=$(BIN)/python tests/run.sh $(TEST_FLAGS)
 
 long: $(STAMP) ## Tests that have not been seen to pass as a whole: crash matrix, 10,000 interleavings, demo on a real API server
-	@$(BIN)/python -m pytest -p no:randomly tests/kube tests/property/test_triggers.py tests/e2e/test_demo.py $(TEST_FLAGS)
+	@$(BIN)/python -m pytest -p no:randomly tests/kube tests/property/test_triggers.py tests/e2e/test_demo.py tests/e2e/test_prefect.py $(TEST_FLAGS)
 
 check: lint types contracts test ## Lint, types, import contracts and all tests
 
