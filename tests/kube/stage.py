@@ -285,6 +285,7 @@ class Stage:
             f"{ward.phase} at {ward.stage} with {exposed} on the candidate": not is_legal,
             f"exposed without a lease for {longest_s:.1f} s": longest_s
             > leases * LEASE_S + SLACK_S,
+            f"the witness saw not everything: {self.witness.blinded}": bool(self.witness.blinded),
             "exposed after a return": self.witness.exposed_after_return(),
             "exposed more than once": self.witness.exposures() > 1,
             "forward after a return was intended": _forward_after_return(self.entries()),

@@ -201,6 +201,8 @@ class Matrix:
             self.wrongs.append(f"{when} {effect}: {error}")
         finally:
             stage.end()
+        if not self.wrongs:
+            drop(stage.home)
 
     def _play(self, stage: Stage, effect: str, when: When) -> None:
         one = stage.start(self._scenario.doomed, effect=effect, when=when)
@@ -221,7 +223,6 @@ class Matrix:
         stage.await_rest(lambda: self._scenario.ends(stage))
         wrongs = stage.wrongs(leases=self._scenario.leases)
         assert not wrongs, f"{wrongs}\n{stage.story()}"
-        drop(stage.home)
 
     def _is_finished_by_others(self, stage: Stage) -> bool:
         """Whether a return needs nobody any more but somebody to carry what was said."""

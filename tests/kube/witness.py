@@ -38,6 +38,8 @@ class Witness:
     def __init__(self, server: KubeServer, ward: str) -> None:
         self.routes: list[Sighting] = []
         self.renewals: list[float] = []
+        self.blinded: str = ""  # why it saw no more before it was told to end
+        self._is_over = False
         self._server = server
         self._connections: list[http.client.HTTPSConnection] = []
         self._threads = [
@@ -46,6 +48,7 @@ class Witness:
         ]
 
     def end(self) -> None:
+        self._is_over = True
         for connection in self._connections:
             with suppress(OSError):
                 if connection.sock is not None:
@@ -121,9 +124,13 @@ class Witness:
         connection.request("GET", f"{path}?{query}", headers=headers)
         answer = connection.getresponse()
         begun.set()
-        with suppress(OSError, http.client.HTTPException, ValueError):
+        try:
             while line := answer.readline():
                 event = json.loads(line)
                 if event["type"] in ("ADDED", "MODIFIED"):
                     see(event["object"])
-        connection.close()
+            why = "the watch ended"
+        except Exception as error:
+            why = repr(error)
+        if not self._is_over:
+            self.blinded = why
