@@ -49,7 +49,9 @@ class Showroom:
     def _open(self, ids: Mapping[str, UUID]) -> None:
         one = self.installation
         self._recorder = Recorder(plan=one.plan, deployments=ids)
-        self._keeper = RunKeeper(plan=one.plan, leases=one.leases, clock=one.clock, deployments=ids)
+        self._keeper = RunKeeper(
+            plan=one.plan, leases=one.run_leases, clock=one.clock, deployments=ids
+        )
 
     def failed(self, error: Exception) -> None:
         """A round failed: ask a busy server again, and begin anew after anything else.

@@ -63,7 +63,7 @@ async def climb(ascent: Ascent, sign: SignOfLife, *, poll_s: float) -> State[Any
 def sign_of(installation: Installation, name: str, *, run: str) -> SignOfLife:
     """The sign of life of a run that this process carries."""
     return SignOfLife(
-        installation.leases,
+        installation.run_leases,
         installation.clock,
         name=name,
         run=run,

@@ -83,8 +83,13 @@ class Installation:
 
     @cached_property
     def leases(self) -> Leases:
-        """Signs of life, kept beside the routes."""
+        """Signs of life of those who watch, kept beside the routes."""
         return leases_of(self.site)
+
+    @cached_property
+    def run_leases(self) -> Leases:
+        """Signs of life of runs; on a cluster in a namespace of their own."""
+        return leases_of(self.site, namespace=self.site.runs_namespace)
 
     @cached_property
     def prober(self) -> Prober:
@@ -361,13 +366,17 @@ def _cluster(kubeconfig: str) -> "Cluster":
     return Cluster(path, timeout_s=CONTROL_TIMEOUT_S)
 
 
-def leases_of(site: Site) -> Leases:
-    """The leases beside the routes. Raises: ConfigError."""
+def leases_of(site: Site, *, namespace: str = "") -> Leases:
+    """The leases beside the routes; `namespace`: another one than theirs, on a cluster.
+
+    Raises: ConfigError.
+    """
     if site.kubeconfig:
         from orchestrator.adapters.kubernetes.leases import KubeLeases
 
         clock = clock_from(site.clock_file)
-        return KubeLeases(_cluster(site.kubeconfig), clock, namespace=site.namespace)
+        cluster = _cluster(site.kubeconfig)
+        return KubeLeases(cluster, clock, namespace=namespace or site.namespace)
     from orchestrator.adapters.practice_gateway import PracticeLeases
 
     return PracticeLeases(_needed(site, "gateway_admin"), timeout_s=CONTROL_TIMEOUT_S)

@@ -27,6 +27,8 @@ class Site(BaseSettings):
     `addresses`: by the name that a plan's provider gives.
     `kubeconfig`: routes and leases are on that cluster ("mounted": the one this process runs in)
     in `namespace`, and the systems behind these Services; empty: at the practice gateway.
+    `runs_namespace`: there the worker's runs show that they live. Not beside the wards' leases: who
+    may write those could play a living sentinel.
     `listen_host`: the address that the sentinel's pages listen on; in a pod "0.0.0.0", where what
     may reach it is said by the network's own rules.
     `alertmanager`, `prometheus_alerts`: where firing alerts are asked for, beside those that are
@@ -47,6 +49,7 @@ class Site(BaseSettings):
     gateway_admin: str = ""
     kubeconfig: str = ""
     namespace: str = "wardshift"
+    runs_namespace: str = "wardshift-runs"
     legacy_backend: str = Field(default="ehr-legacy:80", pattern=BACKEND)
     candidate_backend: str = Field(default="ehr-candidate:80", pattern=BACKEND)
     addresses: dict[str, str] = Field(default_factory=dict)

@@ -233,6 +233,23 @@ def test_who_wants_to_go_forward_gives_no_sign_of_life(
     assert status_of(kube, "POST", path, body=body, token=kube.tokens[account]) == status
 
 
+RUN_LEASES = "/apis/coordination.k8s.io/v1/namespaces/wardshift-runs/leases"
+
+
+@pytest.mark.parametrize(("account", "made", "seen"), [("worker", 201, 200), ("guard", 403, 403)])
+def test_a_run_shows_that_it_lives_where_no_ward_hangs_on_it(
+    kube: KubeSite, account: str, made: int, seen: int
+) -> None:
+    """Without this the worker's runs would not begin."""
+    name, token = f"run-{next(_numbers)}", kube.tokens[account]
+    body = {"metadata": {"name": name}}
+    assert status_of(kube, "POST", RUN_LEASES, body=body, token=token) == made
+    assert status_of(kube, "GET", RUN_LEASES, token=token) == seen
+    if made == 201:
+        there = kube.server.call("GET", f"{RUN_LEASES}/{name}")
+        assert status_of(kube, "PUT", f"{RUN_LEASES}/{name}", body=there, token=token) == 200
+
+
 def returned(kube: KubeSite, ward: WardId) -> dict[str, Any]:
     """The ward's route with every slice on legacy, under a new epoch."""
     document = copy.deepcopy(kube.route(ward))

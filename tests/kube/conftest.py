@@ -5,16 +5,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kube.stage import PROCESSES, Accounts
-from tests.real.kube_site import NAMESPACE, KubeSite, kube_site
+from tests.real.kube_site import DEPLOYED, NAMESPACE, KubeSite, kube_site
+from wards.practice.cluster.control_plane import read_documents
 
-RBAC = "rbac.authorization.k8s.io"
+GROUP = "wardshift-operations"
 
 
 @pytest.fixture(scope="package")
 def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeSite]:
     with kube_site(tmp_path_factory.mktemp("kube")) as site:
         site.tokens["operator"] = site.server.service_account("operator")
-        site.server.apply(_operator())
+        for binding in _operator():
+            site.server.apply(binding)
         yield site
 
 
@@ -28,13 +30,10 @@ def accounts(kube: KubeSite) -> Iterator[Accounts]:
     made.close()
 
 
-def _operator() -> dict[str, object]:
-    """A person's hands, by the role that people are given."""
+def _operator() -> Iterator[dict[str, object]]:
+    """A person's hands: bound to whatever the group of such people is bound to."""
     subject = {"kind": "ServiceAccount", "name": "operator", "namespace": NAMESPACE}
-    return {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "operator", "namespace": NAMESPACE},
-        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "wardshift-operations"},
-        "subjects": [subject],
-    }
+    for document in read_documents(DEPLOYED / "rbac.yaml"):
+        if any(one["name"] == GROUP for one in document.get("subjects", ())):
+            named = {**document["metadata"], "name": f"operator-{document['roleRef']['name']}"}
+            yield {**document, "metadata": named, "subjects": [subject]}

@@ -27,7 +27,8 @@ EMPTY_RATE = 20000.0  # weekends and nights between windows, when nothing can mo
 # The half hour between handover and the end of the window is all that is left of a day when its
 # shift ends a soak: at working speed it would be gone between two looks of a flow.
 NARROW_RATE = 1000.0
-NARROW = (time(15), time(16, 30))
+NARROW = (time(15, 30), time(16, 30))
+TIME_ALONE = {"in_window", "soaked"}  # the gates that open by themselves
 MORNING = time(6)  # well before a window opens
 REAL_RATE = 1.0  # when it matters
 BREAKS_AFTER = time(18, 0)  # well into the evening shift
@@ -148,7 +149,7 @@ class Director:
         only_time = all(ward.closed_gates == ("in_window",) for ward in moving)
         if only_time and (self._is_day_off() or self._is_after_hours()):
             return EMPTY_RATE
-        if any(ward.closed_gates == ("in_window",) for ward in moving) and self._is_narrow():
+        if self._is_narrow() and any(set(ward.closed_gates) <= TIME_ALONE for ward in moving):
             return NARROW_RATE
         return WORKING_RATE
 
