@@ -33,7 +33,8 @@ class Site(BaseSettings):
     may reach it is said by the network's own rules.
     `alertmanager`, `prometheus_alerts`: where firing alerts are asked for, beside those that are
     pushed; `alertmanager_receiver`: only those that are routed to it. `alert_tokens`: the file
-    with the hashes of the tokens that may push; else in the home folder.
+    with the hashes of the tokens that may push; `stop_codes`, `stop_key`: those of the stop form.
+    Else in the home folder; where several sentinels run, each must have the same.
     `clock_file`: only in the practice hospital.
     """
 
@@ -62,6 +63,8 @@ class Site(BaseSettings):
     alertmanager_receiver: str = Field(default="", pattern=r"^[\w./-]*$")
     prometheus_alerts: str = Field(default="", pattern=ADDRESS)
     alert_tokens: Path | None = None
+    stop_codes: Path | None = None
+    stop_key: Path | None = None
 
     @property
     def ledger(self) -> str:
@@ -91,12 +94,12 @@ class Site(BaseSettings):
     @property
     def stop_codes_file(self) -> Path:
         """Hashes of the roles' codes for the stop form; the same on every sentinel's machine."""
-        return self.home / "stop-codes.json"
+        return self.stop_codes or self.home / "stop-codes.json"
 
     @property
     def stop_key_file(self) -> Path:
         """The key that tells reporters apart; the same on every sentinel's machine."""
-        return self.home / "stop-key"
+        return self.stop_key or self.home / "stop-key"
 
 
 def load_site(home: Path | None = None) -> Site:

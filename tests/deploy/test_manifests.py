@@ -179,6 +179,22 @@ def test_no_secret_is_in_any_manifest(overlay: str) -> None:
     assert text.count('"secretKeyRef"') == 3
 
 
+def test_every_sentinel_has_the_same_doors_and_starts_without_them() -> None:
+    (spec,) = (
+        one["spec"]["template"]["spec"]
+        for name, one in of_kind(rendered("base"), "Deployment").items()
+        if name == "sentinel"
+    )
+    (door,) = (one for one in spec["volumes"] if "secret" in one)
+    assert door["secret"] == {"secretName": "door", "optional": True}
+    (container,) = spec["containers"]
+    (mount,) = (one for one in container["volumeMounts"] if one["name"] == door["name"])
+    site = Site(_env_file=DEPLOY / "kubernetes" / "base" / "site.env")  # pyright: ignore[reportCallIssue]
+    files = {site.alert_tokens_file, site.stop_codes_file, site.stop_key_file}
+    assert {str(file.parent) for file in files} == {mount["mountPath"]}
+    assert {file.name for file in files} == {"alert-tokens", "stop-codes.json", "stop-key"}
+
+
 def test_the_guard_has_neither_plan_nor_ledger() -> None:
     guard = json.dumps(of_kind(rendered("overlays/region"), "Deployment")["guard"])
     assert "ledger" not in guard
