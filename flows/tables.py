@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from flows.wording import MARKS, clock_time, date_and_time, number, roles
+from orchestrator.core.decision import blocked_return
 from orchestrator.core.event import VerdictChanged
 from orchestrator.core.gates.answer import Closed, GateAnswer, Open, Unknown
 from orchestrator.core.plan import Plan, Signal
@@ -208,7 +209,8 @@ def worst_words(ward: WardState) -> str:
 def _next(plan: Plan, state: ProgrammeState, ward: WardState) -> str:
     """The first thing that applies; what concerns patients now stands first."""
     asked = roles(plan.policy.resume_roles)
-    procedure = "" if ward.blocked is None else ward.blocked.downtime_procedure
+    blocked = blocked_return(plan, ward)
+    procedure = "" if blocked is None else blocked.downtime_procedure
     frozen = "" if state.freeze is None else f"frozen by {state.freeze.origin}"
     applies = (
         (bool(procedure), procedure),

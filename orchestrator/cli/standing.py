@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator import logs
 from orchestrator.bootstrap import Installation, install
+from orchestrator.core.decision import blocked_return
 from orchestrator.core.event import Actor, Draft, Entry
 from orchestrator.core.gates.answer import GateAnswer, Open, not_open
 from orchestrator.core.gates.facts import GateFacts, Life
@@ -239,7 +240,7 @@ def what_next(standing: Standing, ward: WardState) -> str:
         case Phase.ACCEPTED:
             return "nothing; it is still watched"
         case Phase.WAITING | Phase.AT_STAGE:
-            return _blocked(ward) or _gate_in_the_way(standing, ward)
+            return _blocked(standing, ward) or _gate_in_the_way(standing, ward)
 
 
 def frozen(standing: Standing) -> str | None:
@@ -297,8 +298,8 @@ def _legacy(installation: Installation, ward: WardState) -> Level | None:
     return worst(levels) if levels else None
 
 
-def _blocked(ward: WardState) -> str:
-    blocked = ward.blocked
+def _blocked(standing: Standing, ward: WardState) -> str:
+    blocked = blocked_return(standing.installation.plan, ward)
     return "" if blocked is None else f"LEGACY IS NOT READY: {blocked.downtime_procedure}"
 
 

@@ -11,13 +11,14 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from orchestrator.core.alarm import Alarm, alarm_cause
-from orchestrator.core.event import Cause, Trigger
+from orchestrator.core.event import Cause, RollbackBlocked, Trigger
 from orchestrator.core.gates.answer import GateAnswer, all_open, not_open
 from orchestrator.core.ids import SliceName
 from orchestrator.core.plan import Plan, Purpose, Signal, Stage
 from orchestrator.core.state import Phase, WardState
 from orchestrator.core.threshold import Tripwire
 from orchestrator.core.verdict import Level, Verdict, worst
+from orchestrator.core.view import last_verdicts
 
 
 class StayCode(StrEnum):
@@ -115,6 +116,13 @@ def legacy_level(plan: Plan, verdicts: tuple[Verdict, ...]) -> Level:
     """Whether legacy is ready: the worst verdict of the signals that prove it; none: BLIND."""
     names = {signal.name for signal in plan.signals_for(Purpose.LEGACY_READY)}
     return worst(verdict.level for verdict in verdicts if verdict.signal in names)
+
+
+def blocked_return(plan: Plan, ward: WardState) -> RollbackBlocked | None:
+    """What sick legacy stands in the way of, by the record; None once legacy was seen ready again:
+    a cause that is still there has then begun the return, and one that is gone needs none."""
+    is_ready = legacy_level(plan, last_verdicts(ward)) in (Level.PASS, Level.WARN)
+    return None if is_ready else ward.blocked
 
 
 def cause_of(plan: Plan, verdicts: tuple[Verdict, ...]) -> Cause | None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.core.concern import StopReport
+from orchestrator.core.decision import blocked_return
 from orchestrator.core.ids import Role, SliceName
 from orchestrator.core.plan import Plan
 from orchestrator.core.state import Phase, ProgrammeState, WardState
@@ -96,6 +97,6 @@ def _became(plan: Plan, ward: WardState, one: StopReport, *, is_over: bool) -> B
         return Became.TAKEN_BACK
     if not recorded_exposure(plan, ward):
         return Became.AT_HOME
-    if ward.blocked is not None:
+    if blocked_return(plan, ward) is not None:
         return Became.BLOCKED
     return Became.UNCONFIRMED if is_over else Became.FROZEN

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from orchestrator.core.alarm import Alarm, alarms
 from orchestrator.core.concern import Drill
-from orchestrator.core.decision import Decision, Hold, legacy_level
+from orchestrator.core.decision import Decision, Hold, blocked_return, legacy_level
 from orchestrator.core.gates.answer import Closed, GateAnswer, Unknown, not_open
 from orchestrator.core.gates.facts import Life
 from orchestrator.core.ids import Role, Side, SignalName
@@ -321,7 +321,7 @@ def _is_blocked(it: _Facts) -> bool:
     """By the tick's own decision; without one, what the record says is believed."""
     if it.decision is not None:
         return isinstance(it.decision, Hold) and it.decision.cause is not None
-    return it.is_exposed and it.state.blocked is not None
+    return it.is_exposed and blocked_return(it.plan, it.state) is not None
 
 
 def _must_return(it: _Facts) -> bool:

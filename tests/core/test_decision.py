@@ -15,12 +15,13 @@ from orchestrator.core.decision import (
     Situation,
     Stay,
     StayCode,
+    blocked_return,
     decide,
 )
-from orchestrator.core.event import Cause, Trigger
+from orchestrator.core.event import Cause, RollbackBlocked, Trigger, VerdictChanged
 from orchestrator.core.gates.answer import Closed, Open, Unknown
 from orchestrator.core.ids import SliceName, StageName
-from orchestrator.core.state import Intent, Phase, Return, WardState
+from orchestrator.core.state import Intent, LastVerdict, Phase, Return, WardState
 from orchestrator.core.verdict import Code, Level, Verdict
 from tests.plans import FIRST, LEGACY_UP, NOTES, SLOW, TEXT_LOST, plan
 
@@ -176,3 +177,25 @@ def test_the_same_situation_is_decided_the_same():
     one = situation(at(Phase.AT_STAGE), BREACHED)
     assert decide(one) == decide(one)
     assert decide(situation(at(Phase.ROLLED_BACK), exposed=())) == Stay(code=StayCode.ROLLED_BACK)
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_blocked"),
+    [(None, True), (Level.BLIND, True), (Level.BREACH, True), (Level.WARN, False),
+     (Level.PASS, False)],
+)  # fmt: skip
+def test_legacy_that_was_seen_ready_again_is_in_nobodys_way(seen, is_blocked):
+    blocked = RollbackBlocked(cause=CAUSE, legacy="not ready", downtime_procedure="paper")
+    ward = at(Phase.AT_STAGE, blocked=blocked, verdicts=noted(seen))
+    assert blocked_return(plan(), ward) == (blocked if is_blocked else None)
+    assert blocked_return(plan(), replace(ward, blocked=None)) is None
+
+
+def noted(legacy):
+    """As the record has it; None: nobody has looked at legacy."""
+    if legacy is None:
+        return ()
+    change = VerdictChanged(
+        signal=LEGACY_UP, level=legacy, code=Code.WITHIN, value=1.0, limit=None, n=1
+    )
+    return (LastVerdict(verdict=change, since=NOW),)
