@@ -295,6 +295,8 @@ def read_site(home: Path | None = None) -> Site:
 
 def guard_of(site: Site, *, lease_s: float) -> Guard:
     """A guard: no plan, no ledger. What it notes is drained by whoever has a ledger."""
+    from orchestrator.adapters.guard_memory import FileGuardMemory
+
     clock = clock_from(site.clock_file)
     scribe = scribe_of(site, clock, Actor(kind=ActorKind.GUARD, name=process_name()), plan_hash="")
     routes = followed_routes(site)
@@ -321,6 +323,7 @@ def guard_of(site: Site, *, lease_s: float) -> Guard:
         executor=ThreadPoolExecutor(RETURNS_AT_ONCE, thread_name_prefix="return"),
         hands_for=hands_for,
         lease_s=lease_s,
+        memory=FileGuardMemory(site.guard_memory_file),
     )
 
 

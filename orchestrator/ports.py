@@ -120,6 +120,35 @@ class LeaseRecord:
     resource_version: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standstill:
+    """For how many seconds, seen without a gap, a lease has stood at a version."""
+
+    version: str
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What a guard knew at its last look: under which name it held leases, and how long each lease
+    that it saw had stood still."""
+
+    holder: str
+    leases: Mapping[str, Standstill]
+
+
+class GuardMemory(Protocol):
+    """A guard's knowledge of leases, for the guard that is started after it is killed."""
+
+    def load(self) -> Remembered | None:
+        """What the one before us kept; None where there is nothing to go by. Never raises."""
+        ...
+
+    def save(self, known: Remembered) -> None:
+        """Keep this in place of what was kept. Never blocks, never raises."""
+        ...
+
+
 class Leases(Protocol):
     """Signs of life, kept where the routes are and nowhere else."""
 

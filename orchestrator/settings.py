@@ -92,6 +92,11 @@ class Site(BaseSettings):
         return self.home / "pages.jsonl"
 
     @property
+    def guard_memory_file(self) -> Path:
+        """What the guard of this home knows of leases, for the one that is started after it."""
+        return self.home / "guard-memory.json"
+
+    @property
     def stop_codes_file(self) -> Path:
         """Hashes of the roles' codes for the stop form; the same on every sentinel's machine."""
         return self.stop_codes or self.home / "stop-codes.json"

@@ -15,7 +15,7 @@ from orchestrator.core.plan import Signal
 from orchestrator.core.reading import Reading, SourceDown
 from orchestrator.core.route import ObservedRoute, Route, diff, is_forward
 from orchestrator.errors import Conflict, Refused, Unavailable, WardshiftError
-from orchestrator.ports import AlertAnswer, LeaseRecord, Page, ProbeAnswer, Routes
+from orchestrator.ports import AlertAnswer, LeaseRecord, Page, ProbeAnswer, Remembered, Routes
 from wards.model import WardId
 
 
@@ -191,6 +191,19 @@ class FakeLeases(Faults):
         )
         self.answer()
         return self._kept[name]
+
+
+class FakeGuardMemory:
+    """Keeps what it is given, as a disk does that outlives its process."""
+
+    def __init__(self) -> None:
+        self._kept: Remembered | None = None
+
+    def load(self) -> Remembered | None:
+        return self._kept
+
+    def save(self, known: Remembered) -> None:
+        self._kept = known
 
 
 class FakeSource:

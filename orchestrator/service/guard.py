@@ -4,7 +4,8 @@ Needs the routes and the leases and nothing else: no plan, no ledger, no Prefect
 ward wants done, and how ready legacy was last, the sentinel leaves on the ward's lease.
 Invariant: a lease that is renewed is never acted upon, for it must first be taken by
 compare-and-set. Two guards do no harm. Time in which the guard itself could not look says
-little about others. Source: design rule 7 and section 8.
+little about others; a guard that was killed goes on from what it had seen.
+Source: design rule 7 and section 8.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from orchestrator.core.route import ObservedRoute, Route, exposed_slices, is_exp
 from orchestrator.core.state import WardState
 from orchestrator.core.verdict import Level
 from orchestrator.errors import Refused, Unavailable
-from orchestrator.ports import Clock, Leases, Notifier, Page, Routes
+from orchestrator.ports import Clock, GuardMemory, Leases, Notifier, Page, Remembered, Routes
 from orchestrator.service.leases import (
     ACTION,
     GUARD,
@@ -49,6 +50,8 @@ class Guard:
     executor: Executor
     hands_for: Callable[[Route], Hands]
     lease_s: float
+    memory: GuardMemory
+    _before: str = ""  # the name under which the guard before us held leases
     _looked_at_s: float | None = None
     _unleased_since_s: dict[WardId, float] = field(default_factory=dict[WardId, float])
     _paged: set[WardId] = field(default_factory=set[WardId])
@@ -56,6 +59,13 @@ class Guard:
         default_factory=dict[WardId, Future[RollbackReport]]
     )
     _returning_since_s: dict[WardId, float] = field(default_factory=dict[WardId, float])
+
+    def __post_init__(self) -> None:
+        """Go on from where the guard before us was when it died."""
+        known = self.memory.load()
+        if known is not None:
+            self._before = known.holder
+            self.book.recall(known.leases)
 
     def step(self) -> None:
         """Look at routes and leases once; begin what must be done; show our own sign of life."""
@@ -69,7 +79,8 @@ class Guard:
         self.book.see(leases)
         for observed in routes:
             self._each(lambda one=observed: self._look_at(one), observed.route.ward)
-        self._each(lambda: self.keeper.hold(GUARD, {}), None)
+        self._each(lambda: self.keeper.hold(GUARD, {}, seize=self._is_ours(GUARD)), None)
+        self.memory.save(Remembered(holder=self.keeper.holder, leases=self.book.standstills()))
 
     def _excuse_what_was_not_seen(self) -> None:
         """Between two looks no more than a part of a lease counts, however long we were stopped or
@@ -111,13 +122,18 @@ class Guard:
         is not there gets the same time."""
         name = ward_lease(ward)
         record = self.book.record(name)
-        if record is not None and record.holder == self.keeper.holder:
+        if self._is_ours(name):
             return True  # taken to restore, and the route is still exposed: go on
         if record is not None:
             self._unleased_since_s.pop(ward, None)
             return self.book.is_lapsed(name)
         since_s = self._unleased_since_s.setdefault(ward, self.clock.monotonic())
         return self.clock.monotonic() - since_s > self.lease_s
+
+    def _is_ours(self, name: str) -> bool:
+        """Held by this guard, or by the one in whose place it was started."""
+        record = self.book.record(name)
+        return record is not None and record.holder in {self.keeper.holder, self._before}
 
     def _must_only_page(self, ward: WardId) -> bool:
         record = self.book.record(ward_lease(ward))
@@ -129,7 +145,8 @@ class Guard:
         running = self._returns.get(route.ward)
         if running is not None and not running.done():
             return
-        if not self.keeper.hold(ward_lease(route.ward), {ACTION: GuardAction.RESTORE}):
+        name = ward_lease(route.ward)
+        if not self.keeper.hold(name, {ACTION: GuardAction.RESTORE}, seize=self._is_ours(name)):
             return  # renewed meanwhile: somebody lives
         cause = Cause(trigger=Trigger.LEASE, reason="nobody renewed the ward's lease")
         hands = self.hands_for(route)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from orchestrator.core.gates.facts import Life
 from orchestrator.core.verdict import Level
 from orchestrator.errors import Conflict, Indeterminate
-from orchestrator.ports import Clock, LeaseRecord, Leases
+from orchestrator.ports import Clock, LeaseRecord, Leases, Standstill
 from wards.model import WardId
 
 SENTINEL = "sentinel"
@@ -93,6 +93,24 @@ class LeaseBook:
     def forget_all(self) -> None:
         """Start timing every lease anew."""
         self._sightings.clear()
+
+    def standstills(self) -> Mapping[str, Standstill]:
+        """How long each lease that is there has stood still under our eyes."""
+        now_s = self._clock.monotonic()
+        return {
+            name: Standstill(version=one.version, for_s=max(0.0, now_s - one.changed_at_s))
+            for name, one in self._sightings.items()
+            if name in self._records
+        }
+
+    def recall(self, leases: Mapping[str, Standstill]) -> None:
+        """Go on from what another saw; since it looked last, no time has counted for anybody. A
+        lease that has changed meanwhile is timed anew as soon as it is seen."""
+        now_s = self._clock.monotonic()
+        for name, one in leases.items():
+            self._sightings[name] = _Sighting(
+                version=one.version, changed_at_s=now_s - one.for_s, changes=0
+            )
 
     def _note(self, record: LeaseRecord, now_s: float) -> None:
         before = self._sightings.get(record.name)

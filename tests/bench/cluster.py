@@ -38,7 +38,7 @@ from orchestrator.web.alerts import Receiver
 from orchestrator.web.pages import app, serve
 from tests.bench.figures import p50, p99
 from tests.bench.reaction import Life
-from tests.fakes import FakeNotifier
+from tests.fakes import FakeGuardMemory, FakeNotifier
 from tests.plans import plan, ward
 from tests.practice.stage import STARTS_AT
 from tests.real.kube_server import kube_parts
@@ -218,6 +218,7 @@ class _Bench:
             routes=routes, leases=leases, book=book, notifier=FakeNotifier(), clock=CLOCK,
             keeper=Keeper(leases, book, holder="guard", duration_s=LEASE_S),
             executor=ThreadPoolExecutor(8), hands_for=lambda _: hands, lease_s=LEASE_S,
+            memory=FakeGuardMemory(),
         )  # fmt: skip
 
     def _bare(self, one: WardId) -> float:

@@ -271,7 +271,7 @@ class Stage:
 
         assert wait_until(holds, timeout_s=LIMIT_S, every_s=0.1), self.story()
 
-    def wrongs(self, *, leases: int = 1) -> list[str]:
+    def wrongs(self) -> list[str]:
         """Everything about the end that no rule allows; empty when all is as it must be."""
         ward, exposed = self.ward(), exposed_slices(self.route())
         allowed = self.plan.stage(ward.stage).candidate if ward.stage else ()
@@ -283,8 +283,7 @@ class Stage:
         found = {
             f"the ledger is not sound: {self.unsound()}": self.unsound() is not None,
             f"{ward.phase} at {ward.stage} with {exposed} on the candidate": not is_legal,
-            f"exposed without a lease for {longest_s:.1f} s": longest_s
-            > leases * LEASE_S + SLACK_S,
+            f"exposed without a lease for {longest_s:.1f} s": longest_s > LEASE_S + SLACK_S,
             f"the witness saw not everything: {self.witness.blinded}": bool(self.witness.blinded),
             "exposed after a return": self.witness.exposed_after_return(),
             "exposed more than once": self.witness.exposures() > 1,

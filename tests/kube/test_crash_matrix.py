@@ -32,9 +32,8 @@ def nothing(_stage: Stage, _doomed: ForkServerProcess) -> None:
 class Scenario:
     """`doomed` is killed; `cast` lives on beside it; `replaced` by whom once that may be, which is
     at once, or when nobody works in the candidate any more. `ends`: where it may come to rest.
-    `must`: effects without which the list was not generated from what we think it was. `leases`:
-    how many may pass without a sign of life while the ward is exposed: a guard that dies alone with
-    the sentinel and is started again needs one of its own to be sure."""
+    `must`: effects without which the list was not generated from what we think it was.
+    """
 
     doomed: str
     prepare: Callable[[Stage], None]
@@ -44,7 +43,6 @@ class Scenario:
     meanwhile: Callable[[Stage, ForkServerProcess], None] = nothing
     replaced: tuple[str, ...] = ()
     replaced_at_home: tuple[str, ...] = ()
-    leases: int = 1
 
 
 def exposed_and_left(stage: Stage) -> None:
@@ -155,7 +153,6 @@ SCENARIOS = {
         replaced_at_home=("sentinel",),
         ends=Stage.is_home,
         must=RETURNED | {"lease ward-medicine-52: seize"},
-        leases=2,
     ),
     "a person returns": Scenario(
         doomed="command-line",
@@ -221,7 +218,7 @@ class Matrix:
                 for role in self._scenario.replaced_at_home:
                     stage.start(role)
         stage.await_rest(lambda: self._scenario.ends(stage))
-        wrongs = stage.wrongs(leases=self._scenario.leases)
+        wrongs = stage.wrongs()
         assert not wrongs, f"{wrongs}\n{stage.story()}"
 
     def _is_finished_by_others(self, stage: Stage) -> bool:

@@ -30,7 +30,7 @@ from orchestrator.service.rollback import Hands, roll_back
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.sentinel import Sentinel
 from orchestrator.service.watch import TickReport, Watch
-from tests.fakes import FakeClock, FakeLeases, FakeNotifier, FakeProber, FakeRoutes
+from tests.fakes import FakeClock, FakeGuardMemory, FakeLeases, FakeNotifier, FakeProber, FakeRoutes
 from tests.fakes_ledger import FakeJournal, FakeLedger
 from tests.plans import FIRST, LEGACY_UP, plan
 
@@ -318,6 +318,7 @@ class GuardProcess:
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
+        self.memory = FakeGuardMemory()
         self.fuse = Fuse()
         self.starts = 0
         self.start()
@@ -340,6 +341,7 @@ class GuardProcess:
             executor=InlineExecutor(),
             hands_for=lambda _route: world.hands(scribe, routes),
             lease_s=lease_s,
+            memory=self.memory,
         )
 
     def turn(self) -> None:

@@ -1,0 +1,82 @@
+"""A guard that is killed together with the sentinel costs a ward no second lease."""
+
+from orchestrator.service.leases import ward_lease
+from tests.fakes import FakeGuardMemory
+from tests.plans import FIRST
+from tests.property.world import World
+from tests.service.test_two_hands import reached
+
+LOOK_S = 1.0  # more often than a quarter of a lease
+
+
+def guarded_and_left() -> World:
+    """A ward on the candidate; the guard has just seen the sentinel's last sign of life."""
+    world = reached("notes")
+    world.sentinels[0].turn()
+    world.guards[0].turn()
+    assert world.exposed()
+    return world
+
+
+def looks(world: World, seconds: float) -> None:
+    for _ in range(int(seconds / LOOK_S)):
+        world.clock.advance(LOOK_S)
+        world.guards[0].turn()
+
+
+def test_a_guard_that_was_killed_goes_on_from_what_it_had_seen() -> None:
+    world = guarded_and_left()
+    lease_s = world.plan.policy.lease_s
+    looks(world, lease_s - 2)
+    world.guards[0].start()
+    looks(world, 3)
+    assert not world.exposed()
+
+
+def test_one_that_remembers_nothing_takes_a_lease_of_its_own() -> None:
+    """What the memory is for: this is the case that it ends."""
+    world = guarded_and_left()
+    lease_s = world.plan.policy.lease_s
+    looks(world, lease_s - 2)
+    world.guards[0].memory = FakeGuardMemory()
+    world.guards[0].start()
+    looks(world, lease_s)
+    assert world.exposed()
+    looks(world, 2)
+    assert not world.exposed()
+
+
+def test_time_in_which_no_guard_looked_counts_for_nobody() -> None:
+    """The API server may have been away as well, so that nobody could have renewed."""
+    world = guarded_and_left()
+    lease_s = world.plan.policy.lease_s
+    looks(world, 2)
+    world.clock.advance(10 * lease_s)
+    world.guards[0].start()
+    looks(world, lease_s - 3)
+    assert world.exposed()
+
+
+def test_a_lease_that_was_renewed_meanwhile_is_timed_anew() -> None:
+    world = guarded_and_left()
+    lease_s = world.plan.policy.lease_s
+    looks(world, lease_s - 1)
+    world.sentinels[0].turn()
+    world.guards[0].start()
+    looks(world, lease_s - 1)
+    assert world.exposed()
+
+
+def test_what_it_took_before_it_was_killed_is_gone_on_with_at_once() -> None:
+    world = guarded_and_left()
+    one = world.guards[0]
+    name = one.guard.keeper.holder
+    looks(world, world.plan.policy.lease_s)
+    one.fuse.arm(1, "after")
+    looks(world, 1)
+    assert one.guard.keeper.holder != name, "it was killed"
+    (lease,) = (lease for lease in world.leases.all() if lease.name == ward_lease(FIRST))
+    assert lease.holder == name, "after it had taken the lease, to act on it"
+    assert world.exposed()
+    looks(world, 1)
+    assert not world.exposed()
