@@ -68,6 +68,7 @@ LABELS = Labels(
     alarm="One ward needs action",
     alarms="{n} wards need action",
     calm="No ward needs action",
+    watch="Look closely: a warning or an alert",
     standstill="Nothing moves after a return",
     unsafe="The protection is not whole",
     seconds="s",

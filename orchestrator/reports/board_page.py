@@ -77,6 +77,7 @@ class Mood(StrEnum):
     ASKS = "asks"  # a ward needs somebody now
     UNSAFE = "unsafe"  # something that the board leans on is not there
     STANDSTILL = "standstill"
+    WATCH = "watch"  # a ward is to be looked at more closely
     CALM = "calm"
 
 
@@ -158,7 +159,8 @@ def page(board: Board, words: Words) -> Page:
     """Every string of the board in that language."""
     cards = tuple(_card(row, board, words) for row in board.wards)
     asking = sum(card.tone in ASKS_FOR_ACTION for card in cards)
-    labels, plan, mood = words.labels, board.plan, _mood(board, asking)
+    is_watching = any(card.tone is Tone.WATCH for card in cards)
+    labels, plan, mood = words.labels, board.plan, _mood(board, asking, is_watching=is_watching)
     local = board.now.astimezone(plan.zone)
     seen = f"{labels.seen_by} {board.seen_by} · {board.events} {labels.events}"
     return Page(
@@ -177,12 +179,14 @@ def page(board: Board, words: Words) -> Page:
     )
 
 
-def _mood(board: Board, asking: int) -> Mood:
+def _mood(board: Board, asking: int, *, is_watching: bool) -> Mood:
     if asking:
         return Mood.ASKS
     if any(row.sign is not Sign.GOOD for row in board.watchers):
         return Mood.UNSAFE
-    return Mood.CALM if board.freeze is None else Mood.STANDSTILL
+    if board.freeze is not None:
+        return Mood.STANDSTILL
+    return Mood.WATCH if is_watching else Mood.CALM
 
 
 def _summary(mood: Mood, asking: int, words: Words) -> str:
@@ -194,6 +198,8 @@ def _summary(mood: Mood, asking: int, words: Words) -> str:
             return labels.unsafe
         case Mood.STANDSTILL:
             return labels.standstill
+        case Mood.WATCH:
+            return labels.watch
         case Mood.CALM:
             return labels.calm
 

@@ -68,6 +68,7 @@ LABELS = Labels(
     alarm="En avdelning kräver åtgärd",
     alarms="{n} avdelningar kräver åtgärd",
     calm="Ingen avdelning kräver åtgärd",
+    watch="Var uppmärksam: varning eller larm",
     standstill="Allt står still efter en återgång",
     unsafe="Skyddet är inte helt",
     seconds="s",

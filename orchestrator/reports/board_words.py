@@ -97,6 +97,7 @@ class Labels:
     alarm: str
     alarms: str
     calm: str
+    watch: str
     standstill: str
     unsafe: str
     seconds: str

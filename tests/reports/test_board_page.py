@@ -110,6 +110,8 @@ def test_unknown_sides_are_said_to_be_unknown(words: Words) -> None:
     ("changed", "mood", "said"),
     [
         ({}, Mood.CALM, "Ingen avdelning kräver åtgärd"),
+        ({"tick": judged(Level.WARN)}, Mood.WATCH, "Var uppmärksam: varning eller larm"),
+        ({"ward": alerted(AlertStatus.SILENCED)}, Mood.WATCH, "Var uppmärksam: varning eller larm"),
         ({"tick": judged(Level.BLIND)}, Mood.ASKS, "En avdelning kräver åtgärd"),
         ({"routes": None}, Mood.ASKS, "2 avdelningar kräver åtgärd"),
         ({"life": replace(ALIVE, guard=False)}, Mood.UNSAFE, "Skyddet är inte helt"),

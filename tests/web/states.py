@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from orchestrator.core.event import AlertHeard, AlertStatus, Via, Weight
+from orchestrator.core.ids import ActorKind
 from tests.plans import FIRST
 from tests.web.stage import Stage, expose_behind_the_record, stage, while_returning
 
@@ -102,6 +104,27 @@ def guard_missing(look: Look) -> None:
     look(one)
 
 
+def silenced_alert(look: Look) -> None:
+    """An alert that somebody silenced is shown, and is not health."""
+    one = _at("notes")
+    world = one.world
+    scribe = world.scribe(ActorKind.SENTINEL, "another")
+    scribe.note(
+        FIRST,
+        AlertHeard(
+            name="ScreensSlow",
+            fingerprint="f1",
+            weight=Weight.RETURN,
+            status=AlertStatus.SILENCED,
+            via=Via.ALERTMANAGER,
+            started_at=world.clock.now(),
+        ),
+    )
+    world.drain()
+    one.tick(2)
+    look(one)
+
+
 def sentinel_hung(look: Look) -> None:
     one = _at("notes")
     one.world.clock.advance(9.0)
@@ -150,6 +173,7 @@ STATES: dict[str, tuple[Callable[[Look], None], str, tuple[str, ...]]] = {
     "routes_down": (routes_down, "VI VET INTE VILKEN SIDA", ("OKÄNT", "SVARAR INTE")),
     "fence_open": (fence_open, "I NYA SYSTEMET", ("ÖPPEN",)),
     "guard_missing": (guard_missing, "I NYA SYSTEMET", ("SAKNAS",)),
+    "silenced_alert": (silenced_alert, "LARM ELLER ANMÄLAN", ("ScreensSlow",)),
     "sentinel_hung": (sentinel_hung, "INGEN ÖVERVAKAR", ("LEVER INTE",)),
     "switched_by_hand": (switched_by_hand, "OMKOPPLAD UTAN BESLUT", ("Skriv inte i nya",)),
 }
