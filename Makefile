@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 TEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts demo test long check lint types contracts bench lock clean
+.PHONY: help setup parts demo test check lint types contracts bench lock clean
 
 help: ## Say what can be done here
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,9 +30,6 @@ demo: $(STAMP) ## Watch three wards: one accepted, one broken and returned, one 
 
 test: $(STAMP) ## Run every test on real parts (the first time it builds the real Prometheus)
 	@PYTHON=$(BIN)/python tests/run.sh $(TEST_FLAGS)
-
-long: $(STAMP) ## Tests that have not been seen to pass as a whole: crash matrix, 10,000 interleavings, demo on a real API server
-	@$(BIN)/python -m pytest -p no:randomly tests/kube tests/property/test_triggers.py tests/e2e/test_demo.py tests/e2e/test_prefect.py $(TEST_FLAGS)
 
 check: lint types contracts test ## Lint, types, import contracts and all tests
 

@@ -1,25 +1,30 @@
 #!/usr/bin/env bash
-# Every test, on real parts. Prometheus, etcd, the Kubernetes API server and Alertmanager are
-# built in the background (once; they are cached) while the tests that do not need them run.
+# Every test, on real parts, two files at a time. Prometheus, etcd, the Kubernetes API server and
+# Alertmanager are built in the background (once; they are cached) while the tests that do not
+# need them run; the others begin when they are there, so that no test's time runs meanwhile.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-.venv/bin/python}
 mkdir -p build
-echo "tests: pure core, services and command line first; the real parts are found or built meanwhile (build/parts.log)"
 "$PYTHON" -m tests.real.parts build >build/parts.log 2>&1 &
 parts=$!
 trap 'kill "$parts" 2>/dev/null || true' EXIT
-# In the order of the files, so that two runs are the same run; for another order give -p randomly.
-# What `make long` runs is not among them yet: see there.
-FOLDERS=(
-    core reports wards service web property ledger cli practice traps contract flows deploy e2e
-)
-exec "$PYTHON" -m pytest -p no:randomly "${FOLDERS[@]/#/tests/}" \
-    --ignore=tests/property/test_triggers.py \
-    --deselect='tests/e2e/test_demo.py::test_the_story_happened_and_can_be_proven[kubernetes]' \
-    --deselect='tests/e2e/test_demo.py::test_routes_are_where_they_were_asked_for[kubernetes]' \
-    --deselect='tests/e2e/test_demo.py::test_restored_within_two_ticks_of_being_visible[kubernetes]' \
-    --deselect='tests/e2e/test_demo.py::test_the_gateways_own_log_agrees[kubernetes]' \
-    --deselect='tests/e2e/test_demo.py::test_the_ledger_holds_and_the_picture_is_one[kubernetes]' \
-    --deselect=tests/e2e/test_prefect.py::test_all_flow_processes_killed_after_every_step_and_the_ward_still_arrives \
-    "$@"
+# A file stays in one process, files begin in the order given, and two runs are the same run; for
+# another order give -p randomly. The long files come first.
+PYTEST=("$PYTHON" -m pytest -p no:randomly -n 2 --dist loadfile --no-loadscope-reorder)
+failed=0
+
+echo "tests, first half: core, services, command line; the real parts are found or built meanwhile (build/parts.log)"
+"${PYTEST[@]}" tests/property tests/core tests/reports tests/wards tests/service tests/web \
+    tests/ledger tests/cli "$@" || failed=$?
+
+echo "tests, second half: on the real parts, real processes and the practice hospital (half an hour; build/parts.log if nothing moves)"
+if ! wait "$parts"; then
+    tail -20 build/parts.log
+    echo "tests: a real part is missing, see above; nothing of the second half was run"
+    exit 1
+fi
+"${PYTEST[@]}" tests/kube tests/e2e tests/flows tests/practice tests/contract tests/traps tests/deploy \
+    "$@" || failed=$?
+
+exit "$failed"
