@@ -33,7 +33,7 @@ from orchestrator.core.plan import GuardAction
 from orchestrator.core.route import Annotation, Route, all_legacy, desired_route, exposed_slices
 from orchestrator.core.state import Phase, WardState, fold
 from orchestrator.core.verdict import Code, Level
-from orchestrator.errors import Unavailable, WardshiftError
+from orchestrator.errors import Conflict, Unavailable, WardshiftError
 from orchestrator.ledger import FileReplica, SqlLedger, drain, migrate, pending_in, verify
 from orchestrator.ports import Clock
 from orchestrator.service.leases import ACTION, LEGACY, LeaseBook, ward_lease
@@ -187,15 +187,20 @@ class Stage:
         )
 
     def lease(self, action: GuardAction = GuardAction.RESTORE) -> None:
-        """The lease of a sentinel that has just died."""
-        self.accounts.leases("sentinel", self.installation.clock).put(
-            ward_lease(WARD),
-            holder=DEAD,
-            duration_s=LEASE_S,
-            transitions=0,
-            notes={LEGACY: "pass", ACTION: action},
-            resource_version="",
-        )
+        """The last sign of life of a sentinel that dies now; none if another one has its lease."""
+        leases = self.accounts.leases("sentinel", self.installation.clock)
+        found = next((one for one in leases.all() if one.name == ward_lease(WARD)), None)
+        if found is not None and found.holder != DEAD:
+            return
+        with suppress(Conflict):  # another one was faster
+            leases.put(
+                ward_lease(WARD),
+                holder=DEAD,
+                duration_s=LEASE_S,
+                transitions=0,
+                notes={LEGACY: "pass", ACTION: action},
+                resource_version="" if found is None else found.resource_version,
+            )
 
     def tell(self, *happenings: Happening) -> None:
         scribe = self.installation.scribe(Actor(kind=ActorKind.FLOW, name="before"))

@@ -16,7 +16,7 @@ import pytest
 from orchestrator.adapters.clock import wait_until
 from orchestrator.core.route import exposed_slices
 from orchestrator.core.state import Phase
-from orchestrator.service.leases import SENTINEL, ward_lease
+from orchestrator.service.leases import GUARD, SENTINEL, ward_lease
 from tests.kube.doomed import WARD, When
 from tests.kube.stage import DEAD, LIMIT_S, Accounts, Stage, drop, was_killed
 from tests.real.kube_site import KubeSite
@@ -62,11 +62,25 @@ def exposed_and_unanswered(stage: Stage) -> None:
     stage.breach_on_record()
 
 
+def left_once(stage: Stage, doomed: ForkServerProcess, lease: str) -> None:
+    """The sentinel before lives until the doomed one holds that lease, or is dead: how long a
+    process takes to start is nothing that a ward must wait for."""
+
+    def is_there_or_dead() -> bool:
+        stage.lease()
+        return not doomed.is_alive() or stage.holder(lease) not in ("", DEAD)
+
+    stage.await_rest(is_there_or_dead)
+
+
+def left_to_the_guard(stage: Stage, guard: ForkServerProcess) -> None:
+    """Nobody watches any more, once the guard does its work."""
+    left_once(stage, guard, GUARD)
+
+
 def harm_once_watched(stage: Stage, sentinel: ForkServerProcess) -> None:
     """The ward is guarded from when the sentinel has its lease, or is dead, and then harmed."""
-    stage.await_rest(
-        lambda: not sentinel.is_alive() or stage.holder(ward_lease(WARD)) not in ("", DEAD)
-    )
+    left_once(stage, sentinel, ward_lease(WARD))
     stage.start("guard")
     stage.breach()
 
@@ -149,6 +163,7 @@ SCENARIOS = {
     "the guard returns": Scenario(
         doomed="guard",
         prepare=exposed_and_left,
+        meanwhile=left_to_the_guard,
         replaced=("guard",),
         replaced_at_home=("sentinel",),
         ends=Stage.is_home,
