@@ -24,7 +24,9 @@ if ! wait "$parts"; then
     echo "tests: a real part is missing, see above; nothing of the second half was run"
     exit 1
 fi
-"${PYTEST[@]}" tests/kube tests/e2e tests/flows tests/practice tests/contract tests/traps tests/deploy \
+# The demonstration, which has to be quick, runs beside the crash matrix, which mostly waits.
+"${PYTEST[@]}" tests/kube/test_crash_matrix.py tests/e2e/test_demo.py tests/e2e/test_prefect.py \
+    tests/kube tests/e2e tests/flows tests/practice tests/contract tests/traps tests/deploy \
     "$@" || failed=$?
 
 exit "$failed"
