@@ -51,7 +51,8 @@ class Story:
 
     `seq` is the entry that began it, `mark` the start of its hash: together they are never
     met again, in this ledger or in another. `stage`: where the ward stood, since
-    `stage_since`. `written` and `proven` are the first of their kind.
+    `stage_since`. `written` and `proven` are the first of their kind. `unheard`: what a hand began
+    that had not heard of this return; only a write of its own makes it another return.
     """
 
     seq: int
@@ -67,6 +68,7 @@ class Story:
     proven: tuple[datetime, RollbackProven] | None = None
     waiting_for: str = ""
     lines: tuple[Line, ...] = ()
+    unheard: "Story | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +194,20 @@ def _answered(told: Telling, report: str, line: Line, *, is_taken_back: bool) ->
 def _intended(
     told: Telling, before: WardState, entry: Entry, ward: WardId, intended: RollbackIntended
 ) -> Telling:
-    draft = entry.draft
     running = told.latest(ward)
-    if running is not None and _is_same_return(running, before, draft):
-        return _go_on(told, draft)
-    story = Story(
+    if running is not None and _is_same_return(running, before, entry.draft):
+        return _go_on(told, entry.draft)
+    story = _begun(before, entry, ward, intended)
+    is_home = before.phase is Phase.ROLLED_BACK and intended.cause.trigger is not Trigger.STRAY
+    if running is None or not is_home:
+        return replace(told, stories=(*told.stories, story))
+    noted = _add(running, entry.draft, f"also asked for: {intended.cause.reason}")
+    return _instead(told, running, replace(noted, unheard=story))
+
+
+def _begun(before: WardState, entry: Entry, ward: WardId, intended: RollbackIntended) -> Story:
+    draft = entry.draft
+    return Story(
         seq=entry.seq,
         mark=entry.hash[:MARK_LENGTH],
         ward=ward,
@@ -208,7 +219,6 @@ def _intended(
         stage_since=before.entered_at,
         lines=(_line(draft, f"return begins: {intended.cause.reason}"),),
     )
-    return replace(told, stories=(*told.stories, story))
 
 
 def _is_same_return(running: Story, before: WardState, draft: Draft) -> bool:
@@ -223,7 +233,23 @@ def _go_on(told: Telling, draft: Draft) -> Telling:
     running = told.latest(draft.ward)
     if running is None:
         return told
-    after = _with(running, draft)
+    if running.unheard is not None and _is_newer(running, draft):
+        begun = _with(running.unheard, draft)
+        told = _instead(told, running, replace(running, unheard=None))
+        return replace(told, stories=(*told.stories, begun))
+    return _instead(told, running, _with(running, draft))
+
+
+def _is_newer(running: Story, draft: Draft) -> bool:
+    """A write under a greater epoch than the one that was proven: the ward had left again."""
+    match draft.happening, running.proven:
+        case RollbackWritten(epoch=epoch), (_, RollbackProven(epoch=before)):
+            return epoch > before
+        case _:
+            return False
+
+
+def _instead(told: Telling, running: Story, after: Story) -> Telling:
     return replace(told, stories=tuple(after if one is running else one for one in told.stories))
 
 

@@ -43,13 +43,22 @@ def another_hand_drained_after_the_proof(tale: Tale) -> Tale:
     return tale.say(FIRST, intended, by=GUARD, at_s=-3.0)
 
 
+def another_hand_that_had_not_heard_of_it_and_died(tale: Tale) -> Tale:
+    return tale.intended().written().proven().intended(by=GUARD)
+
+
 def asked_for_again(tale: Tale) -> Tale:
     return tale.intended().written().proven().say(FIRST, RollbackRepeated(cause=BREACH))
 
 
 @pytest.mark.parametrize(
     "go_on",
-    [another_hand_while_it_returns, another_hand_drained_after_the_proof, asked_for_again],
+    [
+        another_hand_while_it_returns,
+        another_hand_drained_after_the_proof,
+        another_hand_that_had_not_heard_of_it_and_died,
+        asked_for_again,
+    ],
     ids=lambda how: how.__name__,
 )
 def test_a_second_trigger_belongs_to_the_same_return(go_on) -> None:
