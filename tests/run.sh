@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test, on real parts, two files at a time. Prometheus, etcd, the Kubernetes API server and
+# Every test, on real parts, two at a time. Prometheus, etcd, the Kubernetes API server and
 # Alertmanager are built in the background (once; they are cached) while the tests that do not
 # need them run; the others begin when they are there, so that no test's time runs meanwhile.
 set -euo pipefail
@@ -9,9 +9,9 @@ mkdir -p build
 "$PYTHON" -m tests.real.parts build >build/parts.log 2>&1 &
 parts=$!
 trap 'kill "$parts" 2>/dev/null || true' EXIT
-# A file stays in one process, files begin in the order given, and two runs are the same run; for
-# another order give -p randomly. The long files come first.
-PYTEST=("$PYTHON" -m pytest -p no:randomly -n 2 --dist loadfile --no-loadscope-reorder)
+# What stays in one process is said in tests/conftest.py; it begins in the order given, and two runs
+# are the same run. For another order give -p randomly.
+PYTEST=("$PYTHON" -m pytest -p no:randomly -n 2 --dist loadgroup --no-loadscope-reorder)
 failed=0
 
 echo "tests, first half: core, services, command line; the real parts are found or built meanwhile (build/parts.log)"
@@ -24,9 +24,7 @@ if ! wait "$parts"; then
     echo "tests: a real part is missing, see above; nothing of the second half was run"
     exit 1
 fi
-# The demonstration, which has to be quick, runs beside the crash matrix, which mostly waits.
-"${PYTEST[@]}" tests/kube/test_crash_matrix.py tests/e2e/test_demo.py tests/e2e/test_prefect.py \
-    tests/kube tests/e2e tests/flows tests/practice tests/contract tests/traps tests/deploy \
-    "$@" || failed=$?
+"${PYTEST[@]}" tests/e2e tests/kube tests/flows tests/practice tests/contract tests/traps \
+    tests/deploy "$@" || failed=$?
 
 exit "$failed"

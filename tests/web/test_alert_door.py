@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import schemathesis
+import schemathesis.generation.dictionaries  # now: CPython 3.11 parses not safely in two threads
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
