@@ -202,7 +202,7 @@ def _intended(
     if running is None or not is_home:
         return replace(told, stories=(*told.stories, story))
     noted = _add(running, entry.draft, f"also asked for: {intended.cause.reason}")
-    return _instead(told, running, replace(noted, unheard=story))
+    return _instead(told, running, replace(noted, unheard=running.unheard or story))
 
 
 def _begun(before: WardState, entry: Entry, ward: WardId, intended: RollbackIntended) -> Story:
@@ -241,12 +241,11 @@ def _go_on(told: Telling, draft: Draft) -> Telling:
 
 
 def _is_newer(running: Story, draft: Draft) -> bool:
-    """A write under a greater epoch than the one that was proven: the ward had left again."""
-    match draft.happening, running.proven:
-        case RollbackWritten(epoch=epoch), (_, RollbackProven(epoch=before)):
-            return epoch > before
-        case _:
-            return False
+    """Home under a greater epoch than the one that was proven: the ward had left again."""
+    happening = draft.happening
+    if running.proven is None or not isinstance(happening, RollbackWritten | RollbackProven):
+        return False
+    return happening.epoch > running.proven[1].epoch
 
 
 def _instead(told: Telling, running: Story, after: Story) -> Telling:

@@ -89,7 +89,8 @@ class Routes(Protocol):
         ...
 
     def grant(self, ward: WardId, epoch: int, *, resource_version: str) -> ObservedRoute:
-        """Allow one forward write of this route under that epoch; nothing else changes.
+        """Allow one forward write of this route under that epoch, in place of what was allowed
+        before; nothing else changes, but the version. Epoch 0, which no route has, allows nothing.
 
         Raises: as `replace`.
         """

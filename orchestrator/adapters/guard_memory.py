@@ -8,6 +8,7 @@ Source: design rule 7.
 
 import fcntl
 import json
+import math
 import os
 import threading
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ class FileGuardMemory:
             return _read(json.loads(self._path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ArithmeticError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("memory.not_read", problem=type(error).__name__)
             return None
 
@@ -87,9 +88,17 @@ def _document(known: Remembered) -> Mapping[str, Any]:
     return {"holder": known.holder, "leases": leases}
 
 
+def _seconds(said: Any) -> float:
+    """Raises: ValueError for what is no time."""
+    for_s = float(said)
+    if not math.isfinite(for_s):
+        raise ValueError(f"{said} s")
+    return max(0.0, for_s)
+
+
 def _read(raw: Mapping[str, Any]) -> Remembered:
     leases = {
-        str(name): Standstill(version=str(version), for_s=max(0.0, float(for_s)))
+        str(name): Standstill(version=str(version), for_s=_seconds(for_s))
         for name, (version, for_s) in raw["leases"].items()
     }
     return Remembered(holder=str(raw["holder"]), leases=leases)

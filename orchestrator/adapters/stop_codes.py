@@ -94,8 +94,8 @@ class StaffDigest:
         if not self._path.exists():
             _create(self._path, secrets.token_bytes(KEY_BYTES))
         key = self._path.read_bytes()
-        if len(key) != KEY_BYTES:
-            raise OSError(f"{self._path} holds no key of {KEY_BYTES} bytes")
+        if len(key) < KEY_BYTES:
+            raise OSError(f"{self._path} holds no key of {KEY_BYTES} bytes or more")
         return key
 
 

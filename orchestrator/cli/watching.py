@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -231,17 +231,27 @@ def keep_on(turn: Callable[[], None], *, every_s: float, clock: Clock) -> None:
 
 @contextmanager
 def announced(home: Path, name: str, address: str | None) -> Iterator[None]:
-    """Say in home/run where this process is to be found, as long as it runs."""
+    """Say in home/run where this process is to be found, as long as it runs; a disk that takes no
+    more is no reason not to watch."""
     file = home / "run" / f"{name}-{os.getpid()}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps({"pid": os.getpid(), "address": address}), encoding="utf-8")
-    new.replace(file)  # whoever looks finds all of it or nothing
+    try:
+        _write_whole(file, json.dumps({"pid": os.getpid(), "address": address}))
+    except OSError as error:
+        log.error("process.unannounced", problem=error.strerror)
     log.info("process.started", address=address)
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Whoever looks finds all of it or nothing. Raises: OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(file)
 
 
 def local_url(host: "IPv4Address | IPv6Address", port: int) -> str:

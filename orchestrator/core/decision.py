@@ -18,7 +18,6 @@ from orchestrator.core.plan import Plan, Purpose, Signal, Stage
 from orchestrator.core.state import Phase, WardState
 from orchestrator.core.threshold import Tripwire
 from orchestrator.core.verdict import Level, Verdict, worst
-from orchestrator.core.view import last_verdicts
 
 
 class StayCode(StrEnum):
@@ -119,10 +118,14 @@ def legacy_level(plan: Plan, verdicts: tuple[Verdict, ...]) -> Level:
 
 
 def blocked_return(plan: Plan, ward: WardState) -> RollbackBlocked | None:
-    """What sick legacy stands in the way of, by the record; None once legacy was seen ready again:
-    a cause that is still there has then begun the return, and one that is gone needs none."""
-    is_ready = legacy_level(plan, last_verdicts(ward)) in (Level.PASS, Level.WARN)
-    return None if is_ready else ward.blocked
+    """What sick legacy stands in the way of, by the record; None once legacy has been seen ready
+    since: a cause that is still there has then begun the return, and one that is gone needs none.
+    """
+    names = {signal.name for signal in plan.signals_for(Purpose.LEGACY_READY)}
+    seen = [item for item in ward.verdicts if item.verdict.signal in names]
+    is_ready = worst(item.verdict.level for item in seen) < Level.BLIND
+    is_newer = ward.blocked_at is not None and any(one.since > ward.blocked_at for one in seen)
+    return None if is_ready and is_newer else ward.blocked
 
 
 def cause_of(plan: Plan, verdicts: tuple[Verdict, ...]) -> Cause | None:

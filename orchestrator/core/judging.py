@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from orchestrator.core.event import VerdictChanged
 from orchestrator.core.ids import SignalName
-from orchestrator.core.plan import Plan, Signal
+from orchestrator.core.plan import Plan, Purpose, Signal
 from orchestrator.core.reading import Reading, SourceDown
 from orchestrator.core.state import WardState
-from orchestrator.core.threshold import BaselineRatio
-from orchestrator.core.verdict import Memory, Reference, Verdict, judge
+from orchestrator.core.threshold import BaselineRatio, Tripwire
+from orchestrator.core.verdict import Level, Memory, Reference, Verdict, judge
 from orchestrator.core.view import WardView, judged_signals
 from wards.shifts import incoming
 
@@ -45,6 +45,17 @@ def judge_ward(
         kept[signal.name], verdict = judge(signal, memory, reading, reference, at_s=at_s)
         verdicts.append(verdict)
     return MappingProxyType(kept), tuple(verdicts)
+
+
+def inherited(plan: Plan, ward: WardState) -> Memories:
+    """What who begins to watch takes over of legacy: by the record it was sick, and stays so until
+    enough good looks have said otherwise. One bad look is not the first of many then."""
+    sick = {item.verdict.signal for item in ward.verdicts if item.verdict.level is Level.BREACH}
+    return {
+        signal.name: Memory(marks=(True,) * signal.threshold.repetition.m)
+        for signal in plan.signals_for(Purpose.LEGACY_READY)
+        if signal.name in sick and not isinstance(signal.threshold, Tripwire)
+    }
 
 
 def reference_of(plan: Plan, ward: WardState, signal: Signal, now: datetime) -> Reference:

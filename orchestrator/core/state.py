@@ -159,6 +159,7 @@ class WardState:
     intent: Intent | None = None
     returned: Return | None = None
     blocked: RollbackBlocked | None = None
+    blocked_at: datetime | None = None
     held: str | None = None
     approvals: frozenset[tuple[StageName, Role]] = frozenset()
     closed_gates: tuple[str, ...] = ()
@@ -379,7 +380,7 @@ def _detail(ward: WardState, draft: Draft) -> WardState:
         case ResumeAgreed(role=role):
             return _agree(ward, role)
         case RollbackBlocked() as blocked:
-            return replace(ward, blocked=blocked)
+            return replace(ward, blocked=blocked, blocked_at=draft.at)
         case DrillDone() as done:
             return replace(ward, drill=concern.drill_of(done, draft.at, draft.plan_hash))
         case (

@@ -51,7 +51,7 @@ class Guard:
     hands_for: Callable[[Route], Hands]
     lease_s: float
     memory: GuardMemory
-    _before: str = ""  # the name under which the guard before us held leases
+    _before: str | None = None  # the name under which the guard before us held leases
     _looked_at_s: float | None = None
     _unleased_since_s: dict[WardId, float] = field(default_factory=dict[WardId, float])
     _paged: set[WardId] = field(default_factory=set[WardId])
@@ -59,13 +59,6 @@ class Guard:
         default_factory=dict[WardId, Future[RollbackReport]]
     )
     _returning_since_s: dict[WardId, float] = field(default_factory=dict[WardId, float])
-
-    def __post_init__(self) -> None:
-        """Go on from where the guard before us was when it died."""
-        known = self.memory.load()
-        if known is not None:
-            self._before = known.holder
-            self.book.recall(known.leases)
 
     def step(self) -> None:
         """Look at routes and leases once; begin what must be done; show our own sign of life."""
@@ -75,12 +68,21 @@ class Guard:
         except Unavailable as error:
             log.warning("guard.missed", problem=str(error))
             return
+        if self._looked_at_s is None:
+            self._go_on_from_the_one_before()
         self._excuse_what_was_not_seen()
         self.book.see(leases)
         for observed in routes:
             self._each(lambda one=observed: self._look_at(one), observed.route.ward)
         self._each(lambda: self.keeper.hold(GUARD, {}, seize=self._is_ours(GUARD)), None)
         self.memory.save(Remembered(holder=self.keeper.holder, leases=self.book.standstills()))
+
+    def _go_on_from_the_one_before(self) -> None:
+        """At our first look and not before: until then nobody may have been answered."""
+        known = self.memory.load()
+        if known is not None:
+            self._before = known.holder
+            self.book.recall(known.leases)
 
     def _excuse_what_was_not_seen(self) -> None:
         """Between two looks no more than a part of a lease counts, however long we were stopped or

@@ -63,6 +63,11 @@ class Returns:
             self._since_s.pop(ward, None)
             self._told.discard(ward)
 
+    def asked_s(self, ward: WardId) -> float:
+        """Real seconds since the return that is still asked for was first begun; 0 without one."""
+        since_s = self._since_s.get(ward)
+        return 0.0 if since_s is None else self.hands.clock.monotonic() - since_s
+
     def _go(self, state: WardState, cause: Cause, since_s: float) -> RollbackReport:
         """The outermost frame of a return on its own thread: a fault of ours is said aloud, and
         whoever looks next, and finds the ward not home, begins again."""

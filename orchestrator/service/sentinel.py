@@ -14,15 +14,15 @@ from typing import Protocol
 
 import structlog
 
-from orchestrator.core.decision import Hold, Rollback
 from orchestrator.core.route import Route
 from orchestrator.core.state import ProgrammeState
-from orchestrator.core.verdict import Level, worst
-from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
+from orchestrator.core.verdict import Level
+from orchestrator.errors import Unavailable
 from orchestrator.ports import Clock, Leases
 from orchestrator.service.drill import Leftovers
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.gateways import GatewayWatch
+from orchestrator.service.grants import Grants
 from orchestrator.service.leases import (
     ACTION,
     BEHIND,
@@ -37,7 +37,7 @@ from orchestrator.service.leases import (
     ward_lease,
 )
 from orchestrator.service.reaction import Onsets
-from orchestrator.service.watch import TickReport, WardTick, Watch
+from orchestrator.service.watch import TickReport, Watch
 from wards.model import WardId
 
 log = structlog.get_logger()
@@ -111,6 +111,11 @@ class Sentinel:
     last_tick_at_s: float | None = None
     _renewed_at_s: dict[str, float] = field(default_factory=dict[str, float])
     _onsets: Onsets = field(default_factory=Onsets)
+    _grants: Grants = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What it allows it writes by the same hands as its returns."""
+        self._grants = Grants(self.watch.hands.routes, self.clock, self.lease_s)
 
     def step(self) -> None:
         """Stand by, or tick and renew. Raises nothing that the routes cause."""
@@ -126,6 +131,7 @@ class Sentinel:
         self._show(report)
         if report.is_fresh:
             self._renew(report)
+        if report.is_fresh and report.routes_read:
             self._grant(report)
         self.gateways.look(_exposed_routes(report))
         if report.routes_read:
@@ -203,9 +209,19 @@ class Sentinel:
                 self._yield_to_another()
                 return
             for ward in leased_wards(report, self.watch.record.state()):
-                self._renew_one(ward_lease(ward), self._ward_notes(ward), seize=True)
+                if not self._is_left_to_the_guard(ward):
+                    self._renew_one(ward_lease(ward), self._ward_notes(ward), seize=True)
         except Unavailable as error:
             log.warning("leases.missed", problem=str(error))
+
+    def _is_left_to_the_guard(self, ward: WardId) -> bool:
+        """A ward that should have returned a lease ago, and whose route takes no write of ours: its
+        lease lapses, for the guard's account may be let where ours is refused."""
+        if self.watch.unwritten_s(ward) <= self.lease_s:
+            return False
+        if self._renewed_at_s.pop(ward_lease(ward), None) is not None:
+            log.error("sentinel.left_to_guard", ward=ward)
+        return True
 
     def _yield_to_another(self) -> None:
         """Stand by if another one holds the lease. A write that was merely lost or overtaken is no
@@ -222,28 +238,14 @@ class Sentinel:
 
     def _grant(self, report: TickReport) -> None:
         """Allow the forward writes that are in the ledger, of wards that are leased and clear."""
+        seen = self.watch.routes()
         if self.deaf_s() > self.lease_s:
+            self._grants.take_back(seen)
             return
         state = self.watch.record.state()
-        for item in report.wards:
-            intent = state.ward(item.view.ward).intent
-            is_leased = ward_lease(item.view.ward) in self._renewed_at_s
-            if intent is None or not intent.exposes or state.freeze is not None or not is_leased:
-                continue
-            if _is_clear(item):
-                self._grant_one(item.view.ward, intent.epoch)
-
-    def _grant_one(self, ward: WardId, epoch: int) -> None:
-        routes = self.watch.hands.routes
-        try:
-            observed = routes.get(ward)
-            if observed.granted == epoch or observed.route.epoch >= epoch:
-                return
-            routes.grant(ward, epoch, resource_version=observed.resource_version)
-        except (Unavailable, Conflict, Indeterminate, Refused) as error:
-            log.warning("grant.missed", ward=ward, epoch=epoch, problem=str(error))
-            return
-        log.info("grant.given", ward=ward, epoch=epoch)
+        wards = (item.view.ward for item in report.wards)
+        leased = {ward for ward in wards if ward_lease(ward) in self._renewed_at_s}
+        self._grants.look(report, seen, state, leased=leased)
 
     def _new_wards(self, report: TickReport) -> bool:
         wards = leased_wards(report, self.watch.record.state())
@@ -302,13 +304,6 @@ def leased_wards(report: TickReport, state: ProgrammeState) -> tuple[WardId, ...
 def _exposed_routes(report: TickReport) -> tuple[Route, ...]:
     routes = (item.view.route for item in report.wards if item.view.exposed)
     return tuple(route for route in routes if route is not None)
-
-
-def _is_clear(item: WardTick) -> bool:
-    """Nothing that this sentinel itself saw at this tick speaks against more exposure."""
-    levels = (verdict.level for verdict in item.verdicts)
-    is_calm = worst(levels) < Level.BLIND and not item.alarms
-    return is_calm and not isinstance(item.decision, Rollback | Hold)
 
 
 def _is_entering(state: ProgrammeState, ward: WardId) -> bool:

@@ -32,7 +32,7 @@ from orchestrator.core.event import (
     WatchTaken,
 )
 from orchestrator.core.ids import SignalName
-from orchestrator.core.judging import Memories, changes, judge_ward
+from orchestrator.core.judging import Memories, changes, inherited, judge_ward
 from orchestrator.core.plan import Plan, Signal
 from orchestrator.core.reading import Reading
 from orchestrator.core.route import ObservedRoute
@@ -44,6 +44,7 @@ from orchestrator.core.view import (
     gathered_signals,
     is_watched,
     judged_signals,
+    last_verdicts,
     stray_slices,
     view,
 )
@@ -178,7 +179,9 @@ class Watch:
         state = self.record.state()
         item = self._view(state, ward, is_current=False)
         recall = self._wards.get(ward)
-        result = self._decided(state, item, () if recall is None else recall.verdicts)
+        # Who stands by has judged nothing, and goes by what the record says of legacy.
+        verdicts = last_verdicts(item.state) if recall is None else recall.verdicts
+        result = self._decided(state, item, verdicts)
         if not isinstance(result.decision, Rollback):
             return None
         return self._returns.begin(item, result.decision.cause)
@@ -186,6 +189,10 @@ class Watch:
     def legacy_of(self, ward: WardId) -> Level:
         """How ready legacy was for the ward at the last tick; BLIND when nobody looked."""
         return legacy_level(self.plan, self._recall(ward).verdicts)
+
+    def unwritten_s(self, ward: WardId) -> float:
+        """For how many seconds its return has been tried and something still asks for it."""
+        return self._returns.asked_s(ward)
 
     def routes(self) -> tuple[ObservedRoute, ...]:
         """Every ward's route as last read; for the thread that ticks."""
@@ -254,7 +261,10 @@ class Watch:
     def _judge(
         self, state: ProgrammeState, item: WardView, readings: Mapping[SignalName, Reading]
     ) -> WardTick:
-        recall = self._recall(item.ward)
+        recall = self._wards.get(item.ward)
+        if recall is None:
+            recall = Recollection(memories=inherited(self.plan, state.ward(item.ward)))
+            self._wards[item.ward] = recall
         recall.memories, verdicts = judge_ward(
             self.plan,
             item,
@@ -317,6 +327,7 @@ class Watch:
     def _block(self, result: WardTick, cause: Cause) -> None:
         """Legacy is sick: say so once a cause, name the downtime procedure, switch nothing."""
         recall = self._recall(result.view.ward)
+        self._returns.ended(result.view.ward)
         if recall.blocked == (cause.trigger, cause.signal):
             return
         recall.blocked = (cause.trigger, cause.signal)

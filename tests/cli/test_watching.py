@@ -1,5 +1,6 @@
 """Sentinel and guard as processes: they start whatever is down, say how they are, end cleanly."""
 
+import errno
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from starlette.applications import Starlette
 from orchestrator.adapters.clock import SystemClock, wait_until
 from orchestrator.adapters.processes import free_port
 from orchestrator.bootstrap import read_site
-from orchestrator.cli.watching import keep_on, local_url
+from orchestrator.cli.watching import announced, keep_on, local_url
 from orchestrator.errors import ConfigError
 from orchestrator.service.leases import GUARD, SENTINEL
 from orchestrator.web.pages import serve
@@ -257,6 +258,17 @@ def test_the_pages_listen_where_they_are_told_and_nowhere_else() -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2)
     finally:
         server.should_exit = True
+
+
+def test_a_disk_that_takes_no_more_keeps_nobody_from_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with announced(tmp_path, "guard", None):
+        assert not list((tmp_path / "run").glob("*.json"))
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ def test_beside_a_living_guard_another_one_remembers_nothing_and_takes_nothing(t
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", '{"holder": "a"}', '{"holder": "a", "leases": {"ward-1": ["7"]}}',
-     '{"holder": "a", "leases": {"ward-1": ["7", "long"]}}'],
+     '{"holder": "a", "leases": {"ward-1": ["7", "long"]}}',
+     '{"holder": "a", "leases": {"ward-1": ["7", Infinity]}}',
+     '{"holder": "a", "leases": {"ward-1": ["7", 1' + "0" * 400 + "]}}"],
 )  # fmt: skip
 def test_what_makes_no_sense_is_no_memory(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)

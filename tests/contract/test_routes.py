@@ -260,6 +260,18 @@ def test_nothing_goes_forward_without_the_grant_for_its_very_epoch(case: Case) -
     assert written.granted is None
 
 
+def test_a_grant_that_is_taken_back_lets_nothing_through(case: Case) -> None:
+    before = case.routes.get(case.ward)
+    granted = case.routes.grant(case.ward, 2, resource_version=before.resource_version)
+    none = case.routes.grant(case.ward, 0, resource_version=granted.resource_version)
+    assert not none.granted
+    with pytest.raises(Conflict):
+        case.routes.replace(exposing(case.ward, epoch=2), resource_version=granted.resource_version)
+    with pytest.raises(Refused) as refused:
+        case.routes.replace(exposing(case.ward, epoch=2), resource_version=none.resource_version)
+    assert refused.value.code == "no_grant"
+
+
 def test_the_fence_stands_and_trying_it_changes_nothing(case: Case) -> None:
     case.interfere()
     before = case.routes.get(case.ward)

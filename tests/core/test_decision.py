@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -186,8 +186,10 @@ def test_the_same_situation_is_decided_the_same():
 )  # fmt: skip
 def test_legacy_that_was_seen_ready_again_is_in_nobodys_way(seen, is_blocked):
     blocked = RollbackBlocked(cause=CAUSE, legacy="not ready", downtime_procedure="paper")
-    ward = at(Phase.AT_STAGE, blocked=blocked, verdicts=noted(seen))
+    before = NOW - timedelta(minutes=1)
+    ward = at(Phase.AT_STAGE, blocked=blocked, blocked_at=before, verdicts=noted(seen))
     assert blocked_return(plan(), ward) == (blocked if is_blocked else None)
+    assert blocked_return(plan(), replace(ward, blocked_at=NOW)) == blocked, "seen before it"
     assert blocked_return(plan(), replace(ward, blocked=None)) is None
 
 

@@ -29,7 +29,7 @@ def test_a_guard_that_was_killed_goes_on_from_what_it_had_seen() -> None:
     lease_s = world.plan.policy.lease_s
     looks(world, lease_s - 2)
     world.guards[0].start()
-    looks(world, 3)
+    looks(world, 4)  # of the time until its first look nothing counts
     assert not world.exposed()
 
 
@@ -80,3 +80,31 @@ def test_what_it_took_before_it_was_killed_is_gone_on_with_at_once() -> None:
     assert world.exposed()
     looks(world, 1)
     assert not world.exposed()
+
+
+def test_an_outage_between_its_start_and_its_first_look_is_nobodys_silence() -> None:
+    """Guard and API server begin again together: the sentinel is given a moment to show itself."""
+    world = guarded_and_left()
+    lease_s = world.plan.policy.lease_s
+    looks(world, 2)
+    world.routes.down = world.leases.down = True
+    world.guards[0].start()
+    for _ in range(int(2 * lease_s)):
+        world.clock.advance(LOOK_S)
+        world.guards[0].turn()
+    world.routes.down = world.leases.down = False
+    world.guards[0].turn()
+    world.sentinels[0].turn()
+    looks(world, 1)
+    assert world.exposed()
+
+
+def test_a_lease_without_a_holder_is_nobodys() -> None:
+    world = guarded_and_left()
+    (lease,) = (one for one in world.leases.all() if one.name == ward_lease(FIRST))
+    world.leases.put(
+        lease.name, holder="", duration_s=8.0, transitions=2, notes={},
+        resource_version=lease.resource_version,
+    )  # fmt: skip
+    looks(world, 1)
+    assert world.exposed()

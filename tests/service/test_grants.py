@@ -1,0 +1,123 @@
+"""A run that sleeps between its last look and its write does not find its grant when it wakes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.core import event as ev
+from orchestrator.core.ids import Role, StageName
+from orchestrator.service.advance import Did
+from tests.plans import CSO, FIRST, HEAD, LEGACY_UP
+from tests.property.world import World
+from tests.service.test_two_hands import around
+
+HOUR_S = 3600
+
+
+def about_to_expose() -> World:
+    """The programme has begun and the first exposure is approved."""
+    world = World()
+    world.clock.meanwhile = world.sentinels[0].turn
+    world.desk.start()
+    for role in (CSO, HEAD):
+        world.desk.approve(FIRST, StageName("notes"), role, comment="")
+    return world
+
+
+def asleep_before_its_write(world: World, meanwhile: Callable[[], None]) -> Did:
+    """The run sleeps right before it exposes the ward; what its step came to when it woke."""
+    slept: list[bool] = []
+
+    def hook(route: object) -> None:
+        exposes = any(rule.side == "candidate" for rule in route.rules)  # type: ignore[attr-defined]
+        if exposes and not route.drill and not slept:  # type: ignore[attr-defined]
+            slept.append(True)
+            world.clock.meanwhile = None
+            meanwhile()
+        elif not slept:
+            world.routes.before_write = hook
+
+    for _ in range(60):
+        around(world)
+        world.routes.before_write = hook
+        world.flows[0].turn()
+        if slept:
+            return world.flows[0].did[-1]
+    raise AssertionError("the run never came to its write")
+
+
+def turns(world: World, seconds: int) -> None:
+    for _ in range(seconds):
+        world.clock.advance(1.0)
+        world.sentinels[0].turn()
+        world.guards[0].turn()
+
+
+def stopped(world: World) -> None:
+    report = ev.StopReported(
+        report="bcdfghjk", role=Role("nurse"), reporter="somebody", words="", slice_name=None
+    )
+    world.sentinels[0].sentinel.watch.hands.scribe.note(FIRST, report)
+
+
+def alerted(world: World) -> None:
+    heard = ev.AlertHeard(
+        name="X", fingerprint="f" * 16, weight=ev.Weight.HOLD, status=ev.AlertStatus.FIRING,
+        via=ev.Via.WEBHOOK, started_at=world.clock.now(),
+    )  # fmt: skip
+    world.sentinels[0].sentinel.watch.hands.scribe.note(FIRST, heard)
+
+
+def held(world: World) -> None:
+    world.desk.hold(FIRST, reason="wait")
+
+
+def legacy_died(world: World) -> None:
+    world.numbers[LEGACY_UP] = 0.0
+
+
+CHANGED = {"a stop": stopped, "an alert": alerted, "a hold": held, "legacy died": legacy_died}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_what_speaks_against_it_takes_the_grant_back_at_once(what: str) -> None:
+    world = about_to_expose()
+
+    def meanwhile() -> None:
+        assert world.routes.get_quietly(FIRST).granted
+        CHANGED[what](world)
+        turns(world, 3)
+        assert not world.routes.get_quietly(FIRST).granted
+
+    assert asleep_before_its_write(world, meanwhile) is Did.ABANDONED
+    assert not world.exposed()
+
+
+def test_a_grant_that_is_not_used_in_time_is_taken_back_and_not_given_again() -> None:
+    """As when a role takes its word back, which the sentinel does not ask about."""
+    world = about_to_expose()
+
+    def meanwhile() -> None:
+        world.drain()
+        world.desk.withdraw(FIRST, StageName("notes"), CSO, comment="no")
+        turns(world, HOUR_S)
+
+    assert asleep_before_its_write(world, meanwhile) is Did.ABANDONED
+    assert not world.exposed()
+
+
+def test_a_run_that_is_quick_is_let_through() -> None:
+    world = about_to_expose()
+    assert asleep_before_its_write(world, lambda: turns(world, 3)) is Did.PROMOTED
+    assert world.exposed()
+
+
+def test_the_next_intent_has_a_grant_of_its_own() -> None:
+    world = about_to_expose()
+    asleep_before_its_write(world, lambda: turns(world, HOUR_S))
+    assert not world.exposed()
+    world.clock.meanwhile = world.sentinels[0].turn
+    for _ in range(30):
+        around(world)
+        world.flows[0].turn()
+    assert world.exposed()
