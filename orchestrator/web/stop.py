@@ -133,7 +133,9 @@ class StopDoor:
         for one in self.plan.wards:
             if one.id == said:
                 return one.id
-        raise NotReceived(422, "unknown_ward", lambda words: words.unknown_ward.format(ward=said))
+        raise NotReceived(
+            422, "unknown_ward", lambda words: words.unknown_ward.format(ward=plain(said))
+        )
 
     def _is_proven(self, said: Said) -> bool:
         """Checks are few at once, so that guessing costs the watch nothing."""
@@ -159,7 +161,7 @@ def stop_routes(door: StopDoor) -> list[Route]:
         if not door.is_open():
             return _form(door, words, Said(), status=403, problem=words.closed_text)
         if ward and ward not in {one.id for one in door.plan.wards}:
-            problem = words.unknown_ward.format(ward=ward)
+            problem = words.unknown_ward.format(ward=plain(ward))
             return _form(door, words, Said(), status=404, problem=problem)
         return _form(door, words, Said(ward=ward))
 
