@@ -25,6 +25,7 @@ from starlette.routing import Route
 from orchestrator.core.ids import Role, SliceName
 from orchestrator.core.plan import Plan
 from orchestrator.core.receipt import Became, Receipt
+from orchestrator.core.text import plain
 from orchestrator.ports import Clock
 from orchestrator.reports.receipts import receipt_json
 from orchestrator.service.stopping import SOMEBODY, StopLine

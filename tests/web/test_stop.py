@@ -149,10 +149,21 @@ def test_a_crowd_with_the_right_code_is_taken_whole(bedside):
         (b"[" * 8000, 422),
         (b'{"ward": 7, "role": []}', 422),
         (b'{"ward": "nowhere", "role": "nurse"}', 422),
+        (b'{"ward": "\\ud800", "role": "nurse"}', 422),
         (b"\xff\xfe", 422),
         (b"x" * 9000, 413),
     ],
-    ids=["empty", "list", "torn", "deep", "no texts", "no ward", "no text", "too long"],
+    ids=[
+        "empty",
+        "list",
+        "torn",
+        "deep",
+        "no texts",
+        "no ward",
+        "half a letter",
+        "no text",
+        "too long",
+    ],
 )
 def test_what_is_no_stop_is_said_not_to_be_received(bedside, body, status):
     before = len(bedside.world.drafts())
