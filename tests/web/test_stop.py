@@ -1,11 +1,14 @@
 """The stop form and its JSON over a real service and fakes: what is taken, told and turned away."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier, Event, Semaphore, Thread
 
 import pytest
 from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from orchestrator.adapters.stop_codes import StaffDigest, StopCodes
@@ -242,3 +245,23 @@ def test_sick_legacy_is_told_at_the_bedside_with_the_downtime_procedure(bedside)
 
 def test_every_state_has_its_words_in_both_languages():
     assert set(SWEDISH.told) == set(ENGLISH.told) == set(Became)
+
+
+def test_who_guesses_codes_keeps_nobody_from_asking_whether_we_live(bedside, monkeypatch):
+    """Each guess costs a hash; what hangs there hangs on threads of its own."""
+    goes_on, begun = Event(), Semaphore(0)
+
+    def hang(*_: object) -> bool:
+        begun.release()
+        return goes_on.wait(60) and False
+
+    monkeypatch.setattr(bedside.codes, "is_right", hang)
+    alive = Route("/healthz", lambda _: PlainTextResponse("alive"))
+    with TestClient(Starlette(routes=[alive, *stop_routes(bedside.door())])) as phone:
+        body = {"ward": FIRST, "role": NURSE, "code": "guess"}
+        with ThreadPoolExecutor(60) as guessers:
+            guesses = [guessers.submit(phone.post, "/api/stop", json=body) for _ in range(60)]
+            assert begun.acquire(timeout=30)
+            assert phone.get("/healthz").text == "alive"
+            assert not any(one.done() for one in guesses)
+            goes_on.set()
