@@ -6,10 +6,13 @@ none they look for themselves, and with the ledger down at what this machine rem
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.asking import ask_sentinel
 from orchestrator.cli.output import Format, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from orchestrator.cli.standing import Record
 
 REFRESH_S = 1.0
 Row = dict[str, Any]
@@ -90,12 +93,10 @@ def history(
     mine = ward_of(standing, ward).ward
     lines = [(seq, draft) for seq, draft in told(standing.record) if draft.ward in (mine, None)]
     rows = [(happening_row(seq, draft), draft) for seq, draft in lines[-last:]]
+    code = _said_of(standing.record)
     if format is Format.JSON:
         show_json([row for row, _ in rows])
-        return 0
-    if standing.record.problem is not None:
-        what = "does not answer" if standing.record.damage is None else "cannot be trusted"
-        say(f"The ledger {what} ({standing.record.problem}).")
+        return code
     show_table(
         f"{mine}: what happened",
         ["seq", "time", "by", "what"],
@@ -104,7 +105,7 @@ def history(
             for row, draft in rows
         ),
     )
-    return 0
+    return code
 
 
 def watch(*, home: Path | None = None, times: int = 0) -> int:
@@ -121,11 +122,11 @@ def watch(*, home: Path | None = None, times: int = 0) -> int:
     while True:
         if sys.stdout.isatty():
             print("\033[2J\033[H", end="")
-        list_wards(home=home)
+        code = list_wards(home=home)
         sys.stdout.flush()
         looks += 1
         if looks == times:
-            return 0
+            return code
         clock.sleep(REFRESH_S)
 
 
@@ -152,7 +153,7 @@ def timeline(ward: str, /, *, out: Path, home: Path | None = None) -> int:
     timeline_svg(facts, out)
     say(summary(facts))
     print(out)
-    return 0
+    return _said_of(standing.record)
 
 
 def verify(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  # noqa: A002
@@ -246,6 +247,17 @@ def _title(found: Row) -> str:
     if found["frozen"] is not None:
         return f"{where}\n{found['frozen']}"
     return where if found["is_started"] else f"{where} (not started: wardshift run)"
+
+
+def _said_of(record: "Record") -> int:
+    """What is remembered of a ledger that cannot be read is shown, said, and no success if it is
+    damaged."""
+    from orchestrator.errors import ExitCode
+
+    if record.problem is not None:
+        what = "does not answer" if record.damage is None else "cannot be trusted"
+        say(f"The ledger {what} ({record.problem}); this is what this machine remembers.")
+    return ExitCode.DONE if record.damage is None else ExitCode.CORRUPT
 
 
 def _exit(found: Row) -> int:

@@ -127,6 +127,25 @@ def test_a_damaged_ledger_shows_what_this_machine_remembers_and_is_no_success(ho
     assert changed.code == ExitCode.CORRUPT
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("history", WARD),
+        ("history", WARD, "--format", "json"),
+        ("timeline", WARD, "--out", "OUT"),
+        ("watch", "--times", "1"),
+    ],
+    ids=" ".join,
+)
+def test_whatever_looks_at_a_damaged_ledger_says_so(home: Home, verb: tuple[str, ...]) -> None:
+    entries = home.installation.ledger.entries()
+    FileReplica(home.path / "replica" / "sentinel.jsonl").extend(entries)
+    (home.path / "ledger.sqlite").write_bytes(b"this is no database" * 1000)
+    ran = home.run(*(one.replace("OUT", str(home.path / "way.svg")) for one in verb))
+    assert ran.code == ExitCode.CORRUPT
+    assert "cannot be trusted" in ran.err
+
+
 def test_what_is_only_journalled_is_shown_too(home: Home) -> None:
     from orchestrator.core.event import Actor, HoldPlaced
     from orchestrator.core.ids import ActorKind

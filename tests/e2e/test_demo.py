@@ -32,7 +32,7 @@ def told(request, tmp_path_factory):
         command.append("--kubernetes")
     done = subprocess.run(
         [*command, "--format", "json", "--home", str(home)],
-        capture_output=True, text=True, timeout=400, check=False,
+        capture_output=True, text=True, timeout=700, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-4000:]}"
     return json.loads(done.stdout), done.stderr
@@ -42,7 +42,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-@pytest.mark.timeout(450)
+@pytest.mark.timeout(900)
 def test_the_story_happened_and_can_be_proven(told):
     result, story = told
     assert set(result) >= FIELDS

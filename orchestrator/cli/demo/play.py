@@ -23,7 +23,7 @@ from orchestrator.ledger import open_ledger, verify
 from wards.model import WardId
 
 DEMO_HOME = Path("build/demo")
-LONGEST_S = 240.0
+LONGEST_S = 480.0
 OBSERVED = "staff_note_text_lost_total"
 EXPECTED = ("accepted", "rolled_back", "untouched")
 INTRODUCTION = """
