@@ -14,7 +14,7 @@ MISTAKES = (
     ("beds: 24", "beds: many", "wards[0].beds"),
     ("id: children-12", "id: surgery-31", "surgery-31 is there twice"),
     ("provider: legacy\n    purpose", "provider: legcy\n    purpose", "did you mean legacy?"),
-    ("guard: restore", "guard: restor", "policy.guard"),
+    ("guard: restore", "guard: restored", "policy.guard"),
     ('opens: "08:00"', "opens: 800", "windows.opens"),
     ("lease_s: 5", "lease_s: 2", "may look dead"),
     ("provider: staff\n    slice: results\n    scrape: {metric: staff_results_orphan_total",

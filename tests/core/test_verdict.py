@@ -184,12 +184,17 @@ finite = st.floats(min_value=-1e6, max_value=1e6)
 marks = st.lists(st.booleans(), max_size=3).map(tuple)
 
 
-@given(finite, finite, marks, st.sampled_from([AT_MOST_2, TWO_OF_THREE, Tripwire()]))
+@given(
+    finite,
+    finite,
+    marks,
+    st.sampled_from([AT_MOST_2, TWO_OF_THREE, TRIPLE, AT_LEAST_9, Tripwire()]),
+)
 def test_a_worse_number_never_gives_a_better_verdict(one, other, before, threshold):
-    better, worse = sorted((one, other))
-    memory = Memory(marks=before)
+    better, worse = sorted((one, other), reverse=threshold is AT_LEAST_9)
+    memory, reference = Memory(marks=before), Reference(baseline=1.5)
     verdicts = [
-        judge(signal(threshold=threshold), memory, value(number), Reference(), at_s=0.0)[1].level
+        judge(signal(threshold=threshold), memory, value(number), reference, at_s=0.0)[1].level
         for number in (better, worse)
     ]
     assert verdicts[0] <= verdicts[1]
