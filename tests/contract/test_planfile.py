@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.adapters import planschema
 from orchestrator.adapters.planfile import load_plan
 from orchestrator.errors import ConfigError, ExitCode
 
@@ -142,3 +144,16 @@ def test_a_date_that_no_calendar_has_is_told_with_its_line_and_hides_nothing(tmp
     number = text.splitlines().index("starts_on: 2027-02-30") + 1
     assert any(f":{number}: starts_on" in one for one in told)
     assert any("may look dead" in one for one in told)
+
+
+def test_every_key_of_a_plan_is_in_the_reference():
+    text = (DATA.parents[1] / "docs/reference/plan.md").read_text(encoding="utf-8")
+    sections = [one for one in vars(planschema).values() if isinstance(one, type)]
+    keys = {
+        (section.__name__, key)
+        for section in sections
+        if issubclass(section, planschema.Section)
+        for key in section.model_fields
+    }
+    missing = sorted(one for one in keys if not re.search(rf"\b{one[1]}\b", text))
+    assert not missing
