@@ -3,14 +3,16 @@
 import asyncio
 import json
 import os
+import pkgutil
 import stat
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import schemathesis
-import schemathesis.generation.dictionaries  # now: CPython 3.11 parses not safely in two threads
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -292,6 +294,12 @@ def test_its_description_is_served_and_is_that_of_the_code(door: Door) -> None:
     with urllib.request.urlopen(f"{door.url}{DESCRIPTION}", timeout=30) as answer:
         assert json.load(answer) == description()
 
+
+# Read by pytest's own loader, which CPython 3.11 does not do safely in two threads; so all of it is
+# read now, before a door's thread runs.
+for found in pkgutil.walk_packages(schemathesis.__path__, "schemathesis."):
+    with suppress(ImportError, Warning):  # parts for what is not installed here
+        import_module(found.name)
 
 door_schema = schemathesis.openapi.from_dict(description())["/alerts"]["POST"]
 
