@@ -124,16 +124,9 @@ ROLES: dict[str, Callable[[Path], int]] = {
 
 
 def _arm(fuse: Fuse) -> None:
-    known: set[str] = set()
-
-    def put_names(name: str, *, resource_version: str, **_: Any) -> Names:
-        how = "renew" if name in known else "seize" if resource_version else "create"
-        known.add(name)
-        return [f"lease {name}: {how}"]
-
     _wrap(KubeRoutes, "replace", fuse, lambda route, **_: [f"route: {_why(route)}"])
     _wrap(KubeRoutes, "grant", fuse, lambda *_, **__: ["route: grant"])
-    _wrap(KubeLeases, "put", fuse, put_names)
+    _wrap_leases(fuse)
     _wrap(SqlLedger, "append", fuse, lambda drafts, **_: _told("ledger", drafts))
     _wrap(FileJournal, "write", fuse, lambda draft: _told("journal", [draft]))
     _wrap(ledger.FileReplica, "extend", fuse, lambda _: ["copy of the ledger"])
@@ -141,6 +134,23 @@ def _arm(fuse: Fuse) -> None:
     journal._settle = lambda path, drafts: fuse.through(
         _told("settle", drafts), lambda: settle(path, drafts)
     )
+
+
+def _wrap_leases(fuse: Fuse) -> None:
+    """A lease that another one was faster to write is not taken yet, and is seized again."""
+    known: set[str] = set()
+    plain = KubeLeases.put
+
+    def put(self: KubeLeases, name: str, *, resource_version: str, **rest: Any) -> Any:
+        how = "renew" if name in known else "seize" if resource_version else "create"
+        record = fuse.through(
+            [f"lease {name}: {how}"],
+            lambda: plain(self, name, resource_version=resource_version, **rest),
+        )
+        known.add(name)
+        return record
+
+    KubeLeases.put = put
 
 
 def _wrap(owner: type, method: str, fuse: Fuse, names_of: Callable[..., Names]) -> None:

@@ -33,7 +33,7 @@ from orchestrator.core.plan import GuardAction
 from orchestrator.core.route import Annotation, Route, all_legacy, desired_route, exposed_slices
 from orchestrator.core.state import Phase, WardState, fold
 from orchestrator.core.verdict import Code, Level
-from orchestrator.errors import Conflict, Unavailable, WardshiftError
+from orchestrator.errors import Conflict, Refused, Unavailable, WardshiftError
 from orchestrator.ledger import FileReplica, SqlLedger, drain, migrate, pending_in, verify
 from orchestrator.ports import Clock
 from orchestrator.service.leases import ACTION, LEGACY, LeaseBook, ward_lease
@@ -160,10 +160,18 @@ class Stage:
             PromotionIntended(stage=NOTES, epoch=2, exposes=True),
             StageEntered(stage=NOTES, epoch=2, proven_after_s=0.1),
         )
-        self.kube.grant(WARD, 2)
         worker = self.accounts.routes("worker")
-        version = worker.get(WARD).resource_version
-        worker.replace(self._route(NOTES, 2), resource_version=version)
+
+        def is_written() -> bool:
+            """A sentinel that watches takes a grant back that no open intent asks for."""
+            with suppress(ApiError, Conflict, Refused):
+                self.kube.grant(WARD, 2)
+                version = worker.get(WARD).resource_version
+                worker.replace(self._route(NOTES, 2), resource_version=version)
+                return True
+            return False
+
+        assert wait_until(is_written, timeout_s=LIMIT_S, every_s=0.01)
 
     def intend(self) -> None:
         """A run wrote its intent to expose, and died."""
