@@ -86,6 +86,7 @@ class Stage:
             ledger=self.ledger,
             routes=self.routes,
             leases=self.leases,
+            run_leases=self.leases,
             prober=FakeProber(self.routes),
             notifier=FakeNotifier(),
         )
