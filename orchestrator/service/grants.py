@@ -64,9 +64,10 @@ class Grants:
     def _settle(self, observed: ObservedRoute, intent: Intent | None) -> None:
         ward, granted = observed.route.ward, observed.granted or NONE
         wanted = NONE if intent is None or self._is_spent(ward, intent.epoch) else intent.epoch
-        if granted == wanted or (wanted and observed.route.epoch >= wanted):
+        if wanted and observed.route.epoch >= wanted:
             return
-        if self._write(observed, wanted) and wanted:
+        # One that another sentinel gave is timed from when it is first seen.
+        if (granted == wanted or self._write(observed, wanted)) and wanted:
             self._since_s.setdefault((ward, wanted), self.clock.monotonic())
 
     def _is_spent(self, ward: WardId, epoch: int) -> bool:

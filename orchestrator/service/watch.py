@@ -179,8 +179,9 @@ class Watch:
         state = self.record.state()
         item = self._view(state, ward, is_current=False)
         recall = self._wards.get(ward)
-        # Who stands by has judged nothing, and goes by what the record says of legacy.
-        verdicts = last_verdicts(item.state) if recall is None else recall.verdicts
+        # Who stands by, or has not ended its first tick, goes by what the record says of legacy.
+        judged = () if recall is None else recall.verdicts
+        verdicts = judged or last_verdicts(item.state)
         result = self._decided(state, item, verdicts)
         if not isinstance(result.decision, Rollback):
             return None

@@ -106,6 +106,19 @@ def test_a_grant_that_is_not_used_in_time_is_taken_back_and_not_given_again() ->
     assert not world.exposed()
 
 
+def test_a_grant_of_the_sentinel_before_lapses_as_well() -> None:
+    world = about_to_expose()
+
+    def meanwhile() -> None:
+        world.drain()
+        world.desk.withdraw(FIRST, StageName("notes"), CSO, comment="no")
+        world.sentinels[0].start()
+        turns(world, HOUR_S)
+
+    assert asleep_before_its_write(world, meanwhile) is Did.ABANDONED
+    assert not world.exposed()
+
+
 def test_a_run_that_is_quick_is_let_through() -> None:
     world = about_to_expose()
     assert asleep_before_its_write(world, lambda: turns(world, 3)) is Did.PROMOTED
