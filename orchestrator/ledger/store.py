@@ -61,12 +61,14 @@ class SqlLedger:
         """See ports.Ledger."""
         return self._run(lambda connection: _anchor(connection)[0])
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Every stored row as it is, in order, for verification. Raises: Unavailable."""
-        after = -1
+    def rows(self, *, after: int = -1, upto: int | None = None) -> Iterator[dict[str, Any]]:
+        """Every stored row as it is, in order, for verification; with `upto`, none after it.
+
+        Raises: Unavailable.
+        """
         while True:
             page = self._run(lambda connection, a=after: _rows(connection, a, PAGE))
-            yield from page
+            yield from (row for row in page if upto is None or row["seq"] <= upto)
             if len(page) < PAGE:
                 return
             after = page[-1]["seq"]

@@ -7,6 +7,7 @@ Source: design section 11.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.core.event import Entry
 from orchestrator.errors import Corrupt
@@ -29,25 +30,41 @@ class Verification:
 
 
 def verify(ledger: SqlLedger, *, witnesses: Iterable[tuple[Entry, ...]] = ()) -> Verification:
-    """Check the whole chain, its end, and what witnesses have seen. Raises: Unavailable."""
-    seq, prev = 0, FIRST_HASH
-    hashes: dict[int, str] = {}
-    for row in ledger.rows():
-        try:
-            if row["seq"] != seq + 1:
-                return _wrong(seq, prev, f"event {seq + 1} is missing (next is {row['seq']})")
-            entry = entry_from(row, prev_hash=prev)
-        except Corrupt as error:
-            return _wrong(seq, prev, str(error))
-        seq, prev = entry.seq, entry.hash
-        hashes[seq] = prev
+    """Check the whole chain, its end, and what witnesses have seen. Others may append meanwhile.
+
+    Raises: Unavailable.
+    """
+    seen = tuple(witnesses)  # before the ledger: what is appended after it is in no copy
+    chain = _Chain()
     try:
+        chain.follow(ledger.rows())
         anchored, anchor_hash = ledger.anchor()
+        if anchored > chain.seq:  # appended since the rows were read, or removed from the end
+            chain.follow(ledger.rows(after=chain.seq, upto=anchored))
     except Corrupt as error:
-        return _wrong(seq, prev, str(error))
-    if (anchored, anchor_hash) != (seq, prev):
-        return _wrong(seq, prev, _end_problem(seq, anchored))
-    return _witnessed(seq, prev, hashes, witnesses)
+        return _wrong(chain.seq, chain.head_hash, str(error))
+    if (anchored, anchor_hash) != (chain.seq, chain.head_hash):
+        return _wrong(chain.seq, chain.head_hash, _end_problem(chain.seq, anchored))
+    return _witnessed(chain.seq, chain.head_hash, chain.hashes, seen)
+
+
+class _Chain:
+    """What has been followed so far."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.head_hash = FIRST_HASH
+        self.hashes: dict[int, str] = {}
+
+    def follow(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Raises: Corrupt at the first row that does not follow the one before."""
+        for row in rows:
+            wanted = self.seq + 1
+            if row["seq"] != wanted:
+                raise Corrupt(f"it is missing (next is {row['seq']})", f"event {wanted}")
+            entry = entry_from(row, prev_hash=self.head_hash)
+            self.seq, self.head_hash = entry.seq, entry.hash
+            self.hashes[self.seq] = self.head_hash
 
 
 def _witnessed(

@@ -1,6 +1,7 @@
 """The record under attack: other hands in the database, kills, hangs, bad files."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from orchestrator.core import event as ev
 from orchestrator.errors import ConfigError, Corrupt, Unavailable
@@ -24,6 +26,7 @@ from orchestrator.ledger import (
 )
 from orchestrator.ledger.lines import encode
 from orchestrator.ledger.mapping import KINDS, body_of, draft_row, happening_from
+from orchestrator.ledger.store import SqlLedger
 from tests.core.test_state import SAMPLES
 from tests.ledger.stage import held, url_of
 from tests.postgres import server
@@ -143,9 +146,47 @@ def test_a_single_flipped_bit_is_found_and_named(tmp_path_factory, seq, column, 
         by_hand(folder, (f"UPDATE event SET {column} = ? WHERE seq = ?", changed, seq))
     except sqlite3.IntegrityError:
         return  # it would be the id of another event: the database refuses even without guards
-    problem = verify(ledger).problem
-    assert problem is not None
-    assert f"event {seq}" in problem or f"event {seq + 1}" in problem
+    assert_named(seq, verify(ledger).problem)
+
+
+def assert_named(seq, problem):
+    """The problem speaks of that event and of no other."""
+    assert re.findall(r"event (\d+)", problem or "") == [str(seq)], problem
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_single_flipped_bit_is_found_and_named_on_postgresql_too(column, tmp_path):
+    with url_of("postgres", tmp_path) as url:
+        ledger = open_ledger(url, timeout_s=3.0)
+        ledger.append([held(number) for number in range(6)])
+        row = next(one for one in ledger.rows() if one["seq"] == 4)
+        changed = row[column][:-1] + chr(ord(row[column][-1]) ^ 64)
+        with psycopg.connect(url) as connection:
+            connection.execute("ALTER TABLE event DISABLE TRIGGER USER")
+            connection.execute(
+                sql.SQL("UPDATE event SET {} = %s WHERE seq = 4").format(sql.Identifier(column)),
+                [changed],
+            )
+        assert_named(4, verify(ledger).problem)
+
+
+class Growing(SqlLedger):
+    """Somebody appends whenever all rows have just been read."""
+
+    def rows(self, **bounds):
+        yield from super().rows(**bounds)
+        self.append([held(100 + self.head()), held(200 + self.head())])
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_what_is_appended_while_it_is_checked_is_no_removed_tail(kind, tmp_path):
+    with url_of(kind, tmp_path) as url:
+        growing = Growing(url, timeout_s=3.0)
+        growing.append([held(1)])
+        copies = ((growing.entries()) for _ in range(1))  # read when it is asked for
+        checked = verify(growing, witnesses=copies)
+        assert (checked.problem, checked.events) == (None, 3)
+        assert verify(open_ledger(url, timeout_s=3.0)).events == 5
 
 
 def test_a_removed_tail_is_found(tmp_path):
