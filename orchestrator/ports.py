@@ -41,10 +41,11 @@ class SignalSource(Protocol):
     """One provider of readings."""
 
     def read(self, signals: Sequence[Signal], wards: Sequence[WardId]) -> Readings:
-        """One reading for every pair asked, at most one query a signal for all wards.
+        """One reading for every pair asked, at most one query a signal for all wards; a probe asks
+        as each ward.
 
-        May block up to the provider's timeout. Never raises: a source that does not
-        answer is SourceDown for every pair. Idempotent.
+        May block up to the provider's timeout. Never raises: a source that does not answer is
+        SourceDown for every pair, and a probe that nobody answers is 0. Idempotent.
         """
         ...
 

@@ -46,7 +46,8 @@ class FileNotifier:
         """Append the line. Raises: OSError; whoever calls it isolates that."""
         line = json.dumps({"at": self._clock.now().isoformat(), **asdict(page)}, ensure_ascii=False)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
+        # Text that is no text (half of a pair) may not cost a page.
+        with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(line + "\n")
 
 

@@ -2,6 +2,8 @@
 
 import json
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -43,6 +45,50 @@ class Hanging:
     def page(self, page: Page) -> None:
         self.taken.set()
         self.go.wait(60)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A notifier, and a way to read which pages people have been told, by their codes."""
+
+    notifier: Notifier
+    codes: Callable[[], list[str]]
+
+
+@pytest.fixture(params=["fake", "real"])
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    """The fake, and what every process really pages with."""
+    if request.param == "fake":
+        fake = FakeNotifier()
+        return Kind(fake, lambda: [page.code for page in fake.pages])
+    path = tmp_path / "pages.jsonl"
+    fan_out = FanOut((LogNotifier(), FileNotifier(path)))
+
+    def codes() -> list[str]:
+        assert fan_out.close(timeout_s=AMPLE_S)
+        return [json.loads(line)["code"] for line in path.read_text("utf-8").splitlines()]
+
+    return Kind(fan_out, codes)
+
+
+def test_each_page_is_told_once_and_in_order(kind: Kind) -> None:
+    for number in range(20):
+        kind.notifier.page(page(f"code_{number}"))
+    assert kind.codes() == [f"code_{number}" for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "\ud800", "\x00\n", "å" * 100_000], ids=["empty", "a surrogate", "controls", "long"]
+)
+def test_no_text_keeps_a_page_from_being_told(kind: Kind, odd: str) -> None:
+    kind.notifier.page(replace(page("odd"), message=odd, next_action=odd))
+    kind.notifier.page(page("next"))
+    assert kind.codes() == ["odd", "next"]
+
+
+def test_a_page_about_no_ward_is_told(kind: Kind) -> None:
+    kind.notifier.page(replace(page("programme"), ward=None))
+    assert kind.codes() == ["programme"]
 
 
 def told(*notifiers: Notifier, pages: int = 1) -> bool:
