@@ -41,11 +41,13 @@ def up(
         prefect_port: For Prefect's page and API; 0 chooses a free one.
         sentinel_port: For the sentinel's /healthz and /metrics; 0 chooses a free one.
     """
+    from orchestrator import logs
     from orchestrator.adapters.processes import is_taken
     from orchestrator.bootstrap import read_site
     from orchestrator.cli.everything import Wishes, start_everything
     from orchestrator.errors import ConfigError, Unavailable
 
+    logs.configure("wardshift", level="WARNING")
     folder = _home(home)
     check_port("--prefect-port", prefect_port)
     check_port("--sentinel-port", sentinel_port)

@@ -154,7 +154,8 @@ def test_a_second_supervisor_of_a_home_is_refused_by_the_pid_of_the_first(tmp_pa
     lock.release()
 
 
-def test_a_port_in_use_is_said_before_anything_is_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--prefect-port", "--sentinel-port"])
+def test_a_port_in_use_is_said_before_anything_is_started(tmp_path: Path, option: str) -> None:
     import socket
 
     with socket.socket() as other:
@@ -162,7 +163,7 @@ def test_a_port_in_use_is_said_before_anything_is_started(tmp_path: Path) -> Non
         other.listen()
         port = other.getsockname()[1]
         assert is_taken(port)
-        ran = wardshift("up", "--practice", "--prefect-port", str(port), home=tmp_path / "home")
+        ran = wardshift("up", "--practice", option, str(port), home=tmp_path / "home")
     assert (ran.code, ran.out) == (ExitCode.UNAVAILABLE, "")
     assert f"port {port} is in use" in ran.err
     assert not (tmp_path / "home").exists()

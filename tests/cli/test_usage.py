@@ -7,6 +7,7 @@ import pytest
 from orchestrator.errors import ExitCode
 from tests.cli.conftest import PLAN, WARD, Home, make_home
 from tests.cli.running import wardshift
+from tests.contract.test_planfile import with_ten_mistakes, written
 
 APPROVE = ("approve", WARD, "notes", "--role", "ward_head")
 NAMED_WRONG = {
@@ -115,6 +116,20 @@ def test_every_problem_of_a_plan_is_one_line_with_its_place(tmp_path: Path) -> N
     assert (ran.code, ran.out) == (ExitCode.USAGE, "")
     assert len(lines) >= 2
     assert all(line.startswith(f"{broken}:") and line.split(":")[1].isdigit() for line in lines)
+
+
+@pytest.mark.parametrize(
+    "words", [("plan", "check", "PLAN"), ("up", "PLAN", "--practice")], ids=["plan check", "up"]
+)
+def test_ten_mistakes_are_ten_lines_and_nothing_starts(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    broken = written(tmp_path, with_ten_mistakes())
+    named = (str(broken) if word == "PLAN" else word for word in words)
+    ran = wardshift(*named, home=tmp_path / "home")
+    lines = [line for line in ran.err.splitlines() if line.startswith(f"{broken}:")]
+    assert (ran.code, ran.out, len(lines)) == (ExitCode.USAGE, "", 10), ran.err
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_ledger_that_cannot_be_read_is_damaged(home: Home) -> None:

@@ -35,6 +35,14 @@ def written(folder, text):
     return path
 
 
+def with_ten_mistakes():
+    text = PRACTICE
+    for before, after, _ in MISTAKES:
+        assert text.count(before) == 1, before
+        text = text.replace(before, after)
+    return text
+
+
 def problems(path):
     with pytest.raises(ConfigError) as refused:
         load_plan(path)
@@ -48,10 +56,7 @@ def test_the_programmes_we_ship_are_sound(name):
 
 
 def test_ten_mistakes_give_ten_messages_each_with_its_line(tmp_path):
-    text = PRACTICE
-    for before, after, _ in MISTAKES:
-        assert text.count(before) == 1, before
-        text = text.replace(before, after)
+    text = with_ten_mistakes()
     path = written(tmp_path, text)
     told = problems(path)
     for before, after, words in MISTAKES:

@@ -2,9 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,7 +12,7 @@ import pytest
 from orchestrator.cli.everything import Wishes
 from orchestrator.core import event as ev
 from orchestrator.core.state import Phase
-from tests.e2e.stage import WARD, Stage
+from tests.e2e.stage import TICKS_TO_RETURN, WARD, Stage, family
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 HARM_S = 20.0
@@ -38,23 +37,56 @@ def exposed(stage) -> Stage:
     return stage
 
 
+def prefect_answers(stage: Stage) -> bool:
+    """Whether its API does."""
+    try:
+        return httpx2.get(
+            f"{stage.everything.prefect_ui}/api/health", timeout=1.0, trust_env=False
+        ).is_success
+    except httpx2.HTTPError:
+        return False
+
+
 def rollback_runs(stage: Stage) -> list[str]:
     """The names of the runs by which Prefect shows returns."""
-    answer = httpx2.post(
-        f"{stage.everything.prefect_ui}/api/flow_runs/filter",
-        json={"flow_runs": {"name": {"like_": "ROLLBACK"}}, "limit": 50},
-        timeout=10.0,
-        trust_env=False,
-    )
+    try:
+        answer = httpx2.post(
+            f"{stage.everything.prefect_ui}/api/flow_runs/filter",
+            json={"flow_runs": {"name": {"like_": "ROLLBACK"}}, "limit": 50},
+            timeout=10.0,
+            trust_env=False,
+        )
+    except httpx2.HTTPError:
+        return []
     return [run["name"] for run in answer.json()] if answer.is_success else []
 
 
-def test_prefect_hung_the_ward_returns_and_prefect_shows_it_once_it_goes_on(exposed):
-    exposed.everything.hang("prefect")
-    exposed.break_notes()
-    assert exposed.home_within(HARM_S), exposed.why()
+def gone(stage: Stage) -> None:
+    """Kill -9; its supervisor starts it again, which takes longer than the ward's return."""
+    stage.everything.kill("prefect")
+    assert not prefect_answers(stage)
+
+
+BREAKS: dict[str, tuple[Callable[[Stage], None], Callable[[Stage], None]]] = {
+    "stopped": (
+        lambda stage: stage.everything.hang("prefect"),
+        lambda stage: stage.everything.go_on("prefect"),
+    ),
+    "killed": (gone, lambda stage: None),
+}
+
+
+@pytest.mark.parametrize("how", BREAKS)
+def test_without_prefect_the_ward_returns_as_fast_and_prefect_shows_it_once_it_is_back(
+    exposed: Stage, how: str
+) -> None:
+    break_it, mend_it = BREAKS[how]
+    break_it(exposed)
+    took_s = exposed.seconds_to_return(HARM_S)
+    assert took_s <= TICKS_TO_RETURN * exposed.installation.plan.policy.tick_s, exposed.why()
+    assert not prefect_answers(exposed)
     assert exposed.eventually(lambda: exposed.state().ward(WARD).phase is Phase.ROLLED_BACK)
-    exposed.everything.go_on("prefect")
+    mend_it(exposed)
     assert exposed.eventually(lambda: bool(rollback_runs(exposed)), 120.0)
     (name,) = rollback_runs(exposed)
     assert WARD in name or "Medicine 52" in name
@@ -107,18 +139,3 @@ def is_of_the_ward(line: dict[str, Any]) -> bool:
         and not line["mirrored"]
         and line["client"] != "drill"
     )
-
-
-def family(pid: int | None) -> list[int]:
-    """A process and all that descend from it."""
-    if pid is None:
-        return []
-    parents: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            stat = (folder / "stat").read_text().rpartition(")")[2].split()
-            parents.setdefault(int(stat[1]), []).append(int(folder.name))
-    found = [pid]
-    for one in found:
-        found.extend(parents.get(one, ()))
-    return found

@@ -34,6 +34,7 @@ class BreachObserver:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="observer", daemon=True)
         self.visible_at: datetime | None = None
+        self.visible_s: float | None = None  # the same moment on the monotonic clock
 
     def start(self) -> None:
         """Begin to look."""
@@ -51,13 +52,13 @@ class BreachObserver:
                 self._stop.wait(LOOK_EVERY_S)
 
     def _look_once(self, client: httpx2.Client) -> None:
-        asked_at = self._clock.now()
+        asked_at, asked_s = self._clock.now(), self._clock.monotonic()
         try:
             page = client.get(self._url).text
         except httpx2.HTTPError:
             return
         if counted(page, self._metric, self._ward) > 0:
-            self.visible_at = asked_at
+            self.visible_at, self.visible_s = asked_at, asked_s
 
 
 def counted(page: str, metric: str, ward: WardId) -> float:

@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from orchestrator import logs
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.cli.demo.director import Director
 from orchestrator.cli.demo.evidence import (
@@ -52,6 +53,7 @@ def demo(
     kubernetes: Routes, leases and fence on a real API server (`make parts` builds it once).
     home: Folder for everything that is made; it is emptied first.
     """
+    logs.configure("wardshift", level="WARNING")
     clock = SystemClock()
     began_s = clock.monotonic()
     clear(home)
