@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 TEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts demo test check lint types contracts bench lock clean
+.PHONY: help setup parts demo test check lint types contracts bench pictures lock clean
 
 help: ## Say what can be done here
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ contracts: $(STAMP) ## Who may import whom
 
 bench: $(STAMP) ## Measure: breach to proven, cost of a tick, ledger; tables and JSON under build/bench
 	@PYTHON=$(BIN)/python $(BIN)/python -m tests.bench
+
+pictures: $(STAMP) ## Take the pictures of Prefect anew, while `wardshift demo --keep` runs
+	@$(BIN)/python -m tests.pictures
 
 lock: $(STAMP) ## Resolve the packages anew into requirements/
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal pyproject.toml --group dev -o requirements/dev.txt

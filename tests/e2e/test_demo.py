@@ -2,47 +2,99 @@
 gateway's own control plane, and with routes, leases and fence on a real API server."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
+import httpx2
 import pytest
 
+from orchestrator.adapters.clock import wait_until
 from orchestrator.cli.demo.evidence import candidate_answers, gateway_lines
 from orchestrator.ledger import open_ledger, verify
+from tests.cli.running import wardshift
+from tests.e2e.stage import alive, family
 from tests.real.kube_server import kube_parts
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 TICK_S = 0.5
+LIMIT_S = 700.0
+LAST_WORDS = "Ctrl-C ends everything."
 FIELDS = {
     "wards", "rollback", "requests_to_candidate_after_proof", "frozen", "ledger", "events",
     "chain_ok", "timeline_svg", "prefect_ui", "gateway_log", "wall_s",
 }  # fmt: skip
 
 
+@contextmanager
+def kept(command: list[str], folder: Path) -> Iterator[dict[str, Any]]:
+    """A demonstration that runs on after it has told its story, until Ctrl-C."""
+    out, err = folder / "out.json", folder / "err.txt"
+    with out.open("wb") as result, err.open("wb") as story:
+        process = subprocess.Popen([*command, "--keep"], stdout=result, stderr=story)
+    try:
+        ended = wait_until(
+            lambda: LAST_WORDS in err.read_text("utf-8") or process.poll() is not None,
+            timeout_s=LIMIT_S,
+        )
+        assert ended
+        assert process.poll() is None, err.read_text("utf-8")[-4000:]
+        yield json.loads(out.read_text("utf-8"))  # one object, whole, while all goes on
+        ours = family(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert not [pid for pid in ours if alive(pid)]
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture(scope="module", params=[False, True], ids=["practice", "kubernetes"])
 def told(request, tmp_path_factory):
-    """One demonstration: its JSON, its story, its exit code."""
-    home = tmp_path_factory.mktemp("demo") / "home"
-    command = [sys.executable, "-m", "orchestrator.cli.main", "demo"]
+    """One demonstration, kept up: its JSON, its story."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--format", "json"]
     if request.param:
         kube_parts()  # found, waited for or built
         command.append("--kubernetes")
-    done = subprocess.run(
-        [*command, "--format", "json", "--home", str(home)],
-        capture_output=True, text=True, timeout=700, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-4000:]}"
-    return json.loads(done.stdout), done.stderr
+    with kept([*command, "--home", str(folder / "home")], folder) as result:
+        yield result, (folder / "err.txt").read_text("utf-8")
+
+
+def test_it_is_left_up_to_be_explored(told):
+    """Clinicians go on, the board and Prefect answer, a person may look and verify."""
+    result, story = told
+    pages = [page for page in re.findall(r"http://127\.0\.0\.1:\d+\S*", story)
+             if not page.endswith("/alerts")]  # fmt: skip
+    assert result["prefect_ui"] in pages
+    for page in pages:
+        answer = httpx2.get(page, timeout=20.0, trust_env=False, follow_redirects=True)
+        assert answer.status_code == 200, page
+    log = Path(result["gateway_log"])
+    before = log.stat().st_size
+    assert wait_until(lambda: log.stat().st_size > before, timeout_s=30)
+    ran = wardshift("verify", "--format", "json", home=log.parent.parent)
+    assert (ran.code, ran.json["ok"]) == (0, True)
+
+
+def test_the_page_about_the_json_names_every_field_and_no_other(told):
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "demo.md").read_text("utf-8")
+    named = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    result = told[0]
+    assert named == set(result) | set(result["rollback"])
 
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-@pytest.mark.timeout(900)
 def test_the_story_happened_and_can_be_proven(told):
     result, story = told
     assert set(result) >= FIELDS

@@ -26,6 +26,7 @@ from wards.model import WardId
 DEMO_HOME = Path("build/demo")
 LONGEST_S = 480.0
 OBSERVED = "staff_note_text_lost_total"
+TIMES = ("breach_visible_at", "decided_at", "restored_at", "proven_at")
 EXPECTED = ("accepted", "rolled_back", "untouched")
 INTRODUCTION = """
 Three wards of a practice hospital get a new EHR, one ward and one slice at a time, beside
@@ -186,8 +187,8 @@ def _is_the_story(result: dict[str, Any]) -> bool:
     return (
         tuple(ward["outcome"] for ward in result["wards"]) == EXPECTED
         and rollback is not None
-        and rollback["actor"] == "sentinel"
-        and None not in (rollback["breach_visible_at"], rollback["proven_at"])
+        and (rollback["actor"], rollback["trigger"]) == ("sentinel", "breach")
+        and None not in (rollback[name] for name in TIMES)
         and result["requests_to_candidate_after_proof"] == 0
         and result["frozen"]
         and result["chain_ok"]
