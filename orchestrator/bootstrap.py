@@ -38,6 +38,7 @@ from orchestrator.service.scribe import Scribe
 from orchestrator.service.sentinel import Gauges, Sentinel
 from orchestrator.service.stopping import AcknowledgementClock, StopLine
 from orchestrator.service.watch import Readers, Watch
+from orchestrator.service.writes_first import WritesFirst
 from orchestrator.settings import MOUNTED, Site, load_site
 from wards.model import WardId
 
@@ -300,6 +301,7 @@ def guard_of(site: Site, *, lease_s: float) -> Guard:
     clock = clock_from(site.clock_file)
     scribe = scribe_of(site, clock, Actor(kind=ActorKind.GUARD, name=process_name()), plan_hash="")
     routes = followed_routes(site)
+    writes = WritesFirst()
 
     def hands_for(route: Route) -> Hands:
         prefixes = {rule.slice_name: rule.path_prefix for rule in route.rules}
@@ -309,6 +311,7 @@ def guard_of(site: Site, *, lease_s: float) -> Guard:
             scribe=scribe,
             clock=clock,
             proof=GUARD_PROOF,
+            writes=writes,
         )
 
     leases = leases_of(site)

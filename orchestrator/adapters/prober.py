@@ -7,6 +7,7 @@ Source: design rule 6 and section 7; a gateway that has lost its routes answers 
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import BoundedSemaphore
 
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.http import Answer, Failure, Http
@@ -17,6 +18,7 @@ from wards.model import WardId
 
 QUESTION = "/fhir/metadata"
 AT_ONCE = 16  # probes under way through one gateway
+ROUNDS_AT_ONCE = 2
 _clock = SystemClock()
 
 
@@ -24,7 +26,9 @@ class GatewayProber:
     """The prober port, through every replica of the gateway. Thread-safe.
 
     Each replica has threads of its own, so that one that hangs costs the others nothing.
-    A round of probes ends after `timeout_s`; what was not answered by then is no answer.
+    A round of probes ends after `timeout_s`; what was not answered by then is no answer. Few rounds
+    are under way at once: a hundred wards that return together neither wait in vain for each
+    other's probes nor take the machine from the writes, which come first.
 
     Args:
         prefixes: slice -> path prefix.
@@ -46,12 +50,23 @@ class GatewayProber:
             gateway.rstrip("/"): ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe")
             for gateway in gateways
         }
+        self._turns = BoundedSemaphore(ROUNDS_AT_ONCE)
 
     def probe(
         self, ward: WardId, slices: Sequence[SliceName], *, drill: str = ""
     ) -> tuple[ProbeAnswer, ...]:
         """One answer for each slice through each gateway, gateway by gateway. Never raises."""
-        identity = _identity(ward, drill)
+        if not self._turns.acquire(timeout=self._timeout_s):
+            everywhere = [(gateway, name) for gateway in self._pools for name in slices]
+            return tuple(_nothing(*one, "too many probes wait") for one in everywhere)
+        try:
+            return self._round(_identity(ward, drill), slices)
+        finally:
+            self._turns.release()
+
+    def _round(
+        self, identity: Mapping[str, str], slices: Sequence[SliceName]
+    ) -> tuple[ProbeAnswer, ...]:
         asked = {
             (gateway, name): pool.submit(self._ask, gateway, identity, name)
             for gateway, pool in self._pools.items()

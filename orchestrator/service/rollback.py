@@ -6,7 +6,7 @@ that a promotion intended before it can never land after it. Source: design rule
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import structlog
@@ -36,6 +36,7 @@ from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, Prober, Routes
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.switch import NotYet, Proof, prove
+from orchestrator.service.writes_first import WritesFirst
 from wards.model import WardId
 
 log = structlog.get_logger()
@@ -68,13 +69,15 @@ class RollbackReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
-    """What a return needs: the routes, a way to ask the data plane, a pen and a clock."""
+    """What a return needs: the routes, a way to ask the data plane, a pen and a clock; `writes`:
+    shared by all returns that these hands make at once."""
 
     routes: Routes
     prober: Prober
     scribe: Scribe
     clock: Clock
     proof: ProofPolicy
+    writes: WritesFirst = field(default_factory=WritesFirst)
 
 
 def roll_back(
@@ -98,24 +101,38 @@ def roll_back(
     """
     began = hands.clock.monotonic() if since_s is None else since_s
     try:
-        if state.phase is Phase.ROLLED_BACK:
-            repeated = _repeat(hands, state, cause, began, is_fresh=is_fresh)
-            if repeated is not None:
-                return repeated
-        if state.phase is not Phase.RETURNING:
-            hands.scribe.note(state.ward, RollbackIntended(cause=cause, seen_at=hands.clock.now()))
-        before = _written_before(hands, state) if is_fresh else None
-        written = before or _restore(hands, state, cause, began, is_fresh=is_fresh)
+        with hands.writes.writing():
+            written = _written(hands, state, cause, began, is_fresh=is_fresh)
     except (Unavailable, Conflict, Refused, Indeterminate) as error:
         waited_s = round(hands.clock.monotonic() - began, 3)
         log.error("rollback.delayed", ward=state.ward, problem=str(error), waited_s=waited_s)
         return RollbackReport(outcome=Outcome.NOT_WRITTEN, detail=str(error))
+    if isinstance(written, RollbackReport):
+        return written
     return complete(hands, state.ward, written.route, began=began)
+
+
+def _written(
+    hands: Hands, state: WardState, cause: Cause, began: float, *, is_fresh: bool
+) -> ObservedRoute | RollbackReport:
+    """The route as it was written; a report where there is nothing left to prove.
+
+    Raises: as `write_legacy`.
+    """
+    if state.phase is Phase.ROLLED_BACK:
+        repeated = _repeat(hands, state, cause, began, is_fresh=is_fresh)
+        if repeated is not None:
+            return repeated
+    if state.phase is not Phase.RETURNING:
+        hands.scribe.note(state.ward, RollbackIntended(cause=cause, seen_at=hands.clock.now()))
+    before = _written_before(hands, state) if is_fresh else None
+    return before or _restore(hands, state, cause, began, is_fresh=is_fresh)
 
 
 def complete(hands: Hands, ward: WardId, route: Route, *, began: float) -> RollbackReport:
     """Prove a restored route through the data plane, and count what is still open."""
     written_after_s = hands.clock.monotonic() - began
+    hands.writes.wait()
     proof = prove(hands.prober, hands.clock, hands.proof, route, ward)
     if isinstance(proof, NotYet):
         return _pending(hands, ward, route.epoch, proof, written_after_s)

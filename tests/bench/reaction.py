@@ -74,7 +74,7 @@ class Life:
         with self._lock:
             return self._state
 
-    def read_after(self, _moment_s: float) -> bool:
+    def read_after(self, moment_s: float) -> bool:
         """Nothing is stray here."""
         return False
 

@@ -1,20 +1,30 @@
 """What a tick costs: 1, 40 and 1,000 exposed wards with 20 signals each.
 
-Reading is one page for all wards, held in memory, parsed and judged by the sentinel's own
-code; routes are a fake that answers at once. Processor time, as a share of one core at a 5 s tick.
+Read from one page for all wards, and from a real Prometheus that scrapes that page; parsed and
+judged by the sentinel's own code. Routes are a fake that answers at once. Processor time of this
+process, as a share of one core at a 5 s tick; queries as the other end counted them.
 """
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.request import urlopen
 
-from orchestrator.adapters.clock import SystemClock
+from prometheus_client.parser import text_string_to_metric_families
+
+from orchestrator.adapters.clock import SystemClock, wait_until
+from orchestrator.adapters.prometheus import PrometheusSource
 from orchestrator.adapters.scrape import ScrapeSource
 from orchestrator.core.event import Actor
 from orchestrator.core.ids import ActorKind, SignalName
-from orchestrator.core.plan import Plan
+from orchestrator.core.plan import Plan, PromQuery
 from orchestrator.core.route import Annotation, desired_route
 from orchestrator.core.state import Phase, ProgrammeState, WardState
+from orchestrator.ports import SignalSource
 from orchestrator.service.rollback import Hands
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.watch import Watch
@@ -22,16 +32,19 @@ from tests.bench.figures import p50, processor_s
 from tests.fakes import FakeNotifier, FakeProber, FakeRoutes
 from tests.fakes_ledger import FakeJournal
 from tests.plans import plan, signal, ward
+from tests.real.prometheus_server import prometheus_running
 from tests.real.servers import Reply, web_server
 from wards.model import WardId
 
+COUNTS = (1, 40, 1000)
 SIGNALS = 20
 TICK_S = 5.0
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
-    """One row a number of wards."""
-    return [_measure(wards, 3 if quick else 10) for wards in (1, 40, 1000)]
+    """One row a source and number of wards."""
+    ticks = 3 if quick else 10
+    return [_measure(of, wards, ticks) for of in (_of_a_page, _of_prometheus) for wards in COUNTS]
 
 
 def big_plan(wards: int, signals: int) -> Plan:
@@ -60,7 +73,7 @@ class Standing:
         """Always the same."""
         return self._state
 
-    def read_after(self, _moment_s: float) -> bool:
+    def read_after(self, moment_s: float) -> bool:
         """Nothing is stray here."""
         return False
 
@@ -69,35 +82,91 @@ class Standing:
 
 
 class OneSource:
-    """The scrape source as the set of all sources."""
+    """One source as the set of all sources."""
 
-    def __init__(self, source: ScrapeSource) -> None:
+    def __init__(self, source: SignalSource) -> None:
         self._source = source
 
     def read_all(self, signals: Any, wards: Any, *, deadline_s: float) -> Any:
-        """One page for everything."""
+        """Everything from it."""
         return self._source.read(signals, wards)
 
 
-def _measure(wards: int, ticks: int) -> dict[str, Any]:
-    of, clock = big_plan(wards, SIGNALS), SystemClock()
-    page = "".join(
-        f'{one.name}{{ward="{each.id}"}} 0.5\n' for one in of.signals for each in of.wards
+@dataclass(frozen=True)
+class Bench:
+    """A plan, the source that its signals are read from, and how often that was asked so far."""
+
+    name: str
+    plan: Plan
+    source: SignalSource
+    asked: Callable[[], float]
+
+
+Made = Callable[[int], AbstractContextManager[Bench]]
+
+
+def _page(of: Plan) -> Reply:
+    lines = (f'{one.name}{{ward="{each.id}"}} 0.5\n' for one in of.signals for each in of.wards)
+    return Reply(body="".join(lines), headers={"content-type": "text/plain; version=0.0.4"})
+
+
+@contextmanager
+def _of_a_page(wards: int) -> Iterator[Bench]:
+    of = big_plan(wards, SIGNALS)
+    page = _page(of)
+    every = tuple(each.id for each in of.wards)
+    with web_server(lambda _: page) as server:
+        source = ScrapeSource(server.url, of.signals, every, SystemClock(), timeout_s=20.0)
+        yield Bench("page", of, source, lambda: float(len(server.asked)))
+
+
+@contextmanager
+def _of_prometheus(wards: int) -> Iterator[Bench]:
+    scraped = big_plan(wards, SIGNALS)
+    asked = tuple(replace(one, query=PromQuery(promql=one.name)) for one in scraped.signals)
+    page = _page(scraped)
+    with (
+        TemporaryDirectory() as folder,
+        web_server(lambda _: page) as target,
+        prometheus_running(Path(folder), [target.address], scrape_every_s=1.0) as server,
+        closing(PrometheusSource(server.url, timeout_s=20.0)) as source,
+    ):
+        if not wait_until(lambda: len(server.query(asked[-1].name)) == wards, timeout_s=60):
+            raise RuntimeError("Prometheus does not show the page")
+
+        def count() -> float:
+            return counter_of(server.url)
+
+        yield Bench("prometheus", replace(scraped, signals=asked), source, count)
+
+
+def counter_of(prometheus: str) -> float:
+    """How many queries a Prometheus has been asked, as it says itself."""
+    with urlopen(f"{prometheus}/metrics", timeout=10) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "prometheus_http_requests_total"
+        and sample.labels.get("handler", "").startswith("/api/v1/query")
     )
-    with web_server(lambda _: Reply(body=page)) as server, ThreadPoolExecutor(1) as pool:
-        every = tuple(each.id for each in of.wards)
-        source = ScrapeSource(server.url, of.signals, every, clock, timeout_s=20.0)
-        watch = _watch(of, clock, source, pool)
+
+
+def _measure(made: Made, wards: int, ticks: int) -> dict[str, Any]:
+    with made(wards) as bench, ThreadPoolExecutor(1) as pool:
+        watch = _watch(bench.plan, SystemClock(), bench.source, pool)
         watch.tick()
-        server.asked.clear()
+        asked = bench.asked()
         used = []
         for _ in range(ticks):
             before_s = processor_s()
             report = watch.tick()
             used.append(processor_s() - before_s)
             assert len(report.wards) == wards
-        asked = len(server.asked)
+        asked = bench.asked() - asked
     return {
+        "read from": bench.name,
         "wards": wards,
         "signals": SIGNALS,
         "processor_s_p50": round(p50(used), 4),
@@ -106,7 +175,7 @@ def _measure(wards: int, ticks: int) -> dict[str, Any]:
     }
 
 
-def _watch(of: Plan, clock: SystemClock, source: ScrapeSource, pool: ThreadPoolExecutor) -> Watch:
+def _watch(of: Plan, clock: SystemClock, source: SignalSource, pool: ThreadPoolExecutor) -> Watch:
     note = Annotation(who="flow:bench", why="enter notes")
     stage = of.stages[2]
     routes = FakeRoutes(

@@ -1,7 +1,8 @@
 """The routes port on the cluster: one HTTPRoute a ward, replaced whole, fenced by admission.
 
-What is read to be written is read anew each time. The picture of all routes may come from a
-watch (`follow`), as long as the watch shows signs of life; else it is read too.
+What is decided on is read anew each time, and written as it was read: whether it is still so, the
+API server compares. The picture of all routes may come from a watch (`follow`), as long as the
+watch shows signs of life; else it is read too.
 Before a filter is written, the gateway's class must say that it knows it: one that does not
 answers every request with an error, whatever the route's status says (measured).
 """
@@ -48,6 +49,7 @@ class KubeRoutes:
         self._features = Features(cluster, namespace=namespace)
         self._picture: Picture | None = None
         self._said: set[str] = set()
+        self._decided_on: dict[WardId, Document] = {}  # a ward's route as `get` read it last
         self._lock = threading.Lock()
 
     def follow(self) -> None:
@@ -76,11 +78,15 @@ class KubeRoutes:
 
     def get(self, ward: WardId) -> ObservedRoute:
         """One ward's route, read now. Raises: Unavailable; Refused("no_route")."""
-        return self._understood(self._read(ward))
+        document = self._read(ward)
+        route = self._understood(document)
+        self._decided_on[ward] = document
+        return route
 
     def grant(self, ward: WardId, epoch: int, *, resource_version: str) -> ObservedRoute:
         """Allow one forward write under that epoch. Raises: as `replace`."""
-        return self._write(ward, resource_version, lambda base: granting(base, epoch))
+        base = self._base(ward, resource_version)
+        return self._write(base, ward, lambda base: granting(base, epoch))
 
     def replace(self, route: Route, *, resource_version: str) -> ObservedRoute:
         """Replace the whole route at once.
@@ -88,19 +94,25 @@ class KubeRoutes:
         Raises: Conflict; Refused ("stale_epoch", "no_route", "unsupported_filter", or the
             policy's own code); Unavailable when nothing was sent or taken; Indeterminate.
         """
-        base = self._at(route.ward, resource_version)
+        base = self._base(route.ward, resource_version)
         adds = is_forward(self._understood(base).route, route) or bool(route.drill)
         if adds or _is_mirrored(route):
             self._features.check(base, mirrors=_is_mirrored(route))
-        return self._write(
-            route.ward, resource_version, lambda base: written(base, route, self._backends)
-        )
+        return self._write(base, route.ward, lambda base: written(base, route, self._backends))
 
     def try_out(self, route: Route, *, resource_version: str) -> None:
         """See ports.Fence: a server-side dry run, which asks every admission policy."""
         base = self._at(route.ward, resource_version)
         body = written(base, route, self._backends)
         self._cluster.replace(PORT, self._kind, body, dry_run=True)
+
+    def _base(self, ward: WardId, resource_version: str) -> Document:
+        """The document that was decided on, without asking for it again where it is the one that
+        was read last. Raises: Conflict when it is another by now."""
+        read = self._decided_on.get(ward)
+        if read is not None and version_of(read) == resource_version:
+            return read
+        return self._at(ward, resource_version)
 
     def _at(self, ward: WardId, resource_version: str) -> Document:
         """The document that is to be replaced. Raises: Conflict when it is another by now."""
@@ -111,16 +123,15 @@ class KubeRoutes:
         return base
 
     def _write(
-        self, ward: WardId, resource_version: str, change: Callable[[Document], Document]
+        self, base: Document, ward: WardId, change: Callable[[Document], Document]
     ) -> ObservedRoute:
-        """Write what was decided on that version. A gateway that wrote its status into the object
+        """Write what was decided on that document. A gateway that wrote its status into the object
         meanwhile took the race and nothing of the decision: then the same is written once more."""
-        base = self._at(ward, resource_version)
         for _ in range(STATUS_RACES):
             try:
                 return self._put(ward, change(base))
             except Conflict:
-                again = self._at(ward, resource_version)
+                again = self._at(ward, version_of(base))
                 if _object_version(again) == _object_version(base):
                     raise  # it was no status that made the difference
                 base = again
