@@ -36,7 +36,7 @@ from orchestrator.core.state import ProgrammeState, WardState, apply
 from orchestrator.core.text import plain
 from orchestrator.core.threshold import Tripwire
 from orchestrator.core.verdict import Level, Verdict
-from orchestrator.core.view import recorded_exposure, view
+from orchestrator.core.view import last_verdicts, recorded_exposure, view
 from orchestrator.errors import ConfigError, ExitCode, Refused, Unavailable, WardshiftError
 from orchestrator.ports import Routes
 from orchestrator.service.rollback import Hands, Outcome, RollbackReport, roll_back
@@ -252,11 +252,16 @@ def may_be_exposed(one: PersonsReturn, route: Route | None) -> bool:
 
 
 def check_legacy(one: PersonsReturn, cause: Cause) -> None:
-    """Raises: Refused when legacy was asked and did not answer as this ward (design rule 5)."""
+    """Raises: Refused when legacy was asked and did not answer as this ward, or cannot be asked
+    from here and the record says that it does not (design rule 5)."""
     assert one.installation is not None
-    if _legacy(one.installation, one.mine) is not Level.BREACH:
+    plan = one.installation.plan
+    level = _legacy(one.installation, one.mine)
+    if level is Level.BLIND:
+        level = legacy_level(plan, last_verdicts(one.mine))
+    if level is not Level.BREACH:
         return
-    procedure = one.installation.plan.ward(one.ward).downtime_procedure
+    procedure = plan.ward(one.ward).downtime_procedure
     blocked = RollbackBlocked(cause=cause, legacy="not ready", downtime_procedure=procedure)
     one.scribe.note(one.ward, blocked)
     hand_over(one.scribe, one.site)

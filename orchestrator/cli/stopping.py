@@ -251,12 +251,19 @@ def _routes_now(routes: Routes) -> dict[WardId, Route] | None:
 
 
 def _is_exposed(one: PersonsReturn, routes: dict[WardId, Route] | None) -> bool:
-    """By the route; by the record while the gateway does not answer; when in doubt, yes."""
+    """By the route; by the record while the gateway does not answer; when in doubt, yes. One that
+    is missing among all routes is asked for by its name: the list shows only what is labelled."""
     if one.installation is None:
         return True
-    if routes is not None and one.ward not in routes:
-        return False
-    return may_be_exposed(one, None if routes is None else routes[one.ward])
+    route = None if routes is None else routes.get(one.ward) or _named(one)
+    return may_be_exposed(one, route)
+
+
+def _named(one: PersonsReturn) -> Route | None:
+    try:
+        return route_now(one)
+    except Refused:
+        return None  # there is none; what the record says of the ward counts
 
 
 def _announcement(name: str, exposed: tuple[PersonsReturn, ...], reason: str) -> str:

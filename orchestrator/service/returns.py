@@ -20,6 +20,7 @@ from orchestrator.service.rollback import Hands, Outcome, RollbackReport, roll_b
 from wards.model import WardId
 
 log = structlog.get_logger()
+HOME = (Outcome.PROVEN, Outcome.REPEATED)
 Running = Future[RollbackReport]
 
 
@@ -72,10 +73,13 @@ class Returns:
         """The outermost frame of a return on its own thread: a fault of ours is said aloud, and
         whoever looks next, and finds the ward not home, begins again."""
         try:
-            return roll_back(self.hands, state, cause, is_fresh=True, since_s=since_s)
+            report = roll_back(self.hands, state, cause, is_fresh=True, since_s=since_s)
         except Exception:
             log.exception("rollback.stumbled", ward=state.ward)
             raise
+        if report.outcome in HOME:
+            self.ended(state.ward)  # else the ward's next return would be counted from here
+        return report
 
     def _delayed(self, ward: WardId, before: Running | None) -> str:
         """What the try before this one waited for, once; empty when there is nothing to tell."""

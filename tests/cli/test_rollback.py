@@ -12,8 +12,11 @@ from orchestrator.core.event import (
     RollbackPending,
     RollbackProven,
     RollbackWritten,
+    VerdictChanged,
 )
+from orchestrator.core.ids import SignalName
 from orchestrator.core.route import exposed_slices
+from orchestrator.core.verdict import Code, Level
 from orchestrator.errors import ExitCode, Refused
 from orchestrator.ledger import pending_in
 from orchestrator.ledger.lines import encode
@@ -165,6 +168,22 @@ def test_sick_legacy_is_not_switched_to_unless_a_person_says_so(
         assert is_home(exposed)
     finally:
         hospital.restart("legacy")
+
+
+def test_legacy_that_cannot_be_asked_from_here_is_as_the_record_says(exposed: Home) -> None:
+    sick = VerdictChanged(
+        signal=SignalName("legacy_ready"), level=Level.BREACH, code=Code.BEYOND_LIMIT, value=0.0,
+        limit=1.0, n=1,
+    )  # fmt: skip
+    with (exposed.path / "site.env").open("a", encoding="utf-8") as site:
+        site.write("WARDSHIFT_ADDRESSES={}\n")
+    exposed.happen(sick)
+    ran = exposed.run(*BACK, "--yes")
+    assert (ran.code, ran.out) == (ExitCode.REFUSED, "")
+    assert "Legacy cannot be asked first" in ran.err
+    assert not is_home(exposed)
+    assert exposed.run(*BACK, "--yes", "--legacy-is-sick", "--patience", "5").code == ExitCode.DONE
+    assert is_home(exposed)
 
 
 def test_sick_legacy_does_not_keep_an_unexposed_ward_from_being_fenced(

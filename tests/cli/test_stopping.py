@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from orchestrator.cli import stopping
+from orchestrator.cli.back import begin
 from orchestrator.core.event import (
     ProgrammeStopped,
     ReturnCancelled,
@@ -156,3 +158,9 @@ def test_a_code_is_shown_once_and_kept_as_a_hash(make_ready: Callable[..., Home]
     assert (ran.code, len(code)) == (0, 9)
     assert code.replace("-", "") not in (made.path / "stop-codes.json").read_text()
     assert made.run("stop-code", "janitor").code == ExitCode.REFUSED
+
+
+def test_a_ward_that_is_missing_among_all_routes_is_asked_for_by_its_name(exposed: Home) -> None:
+    one = begin(WARD, exposed.path, "nurse")
+    assert stopping._is_exposed(one, {})
+    assert not stopping._is_exposed(begin(SECOND, exposed.path, "nurse"), {})

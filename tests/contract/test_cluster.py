@@ -1,21 +1,25 @@
 """The client of the cluster's API: credentials, time limits, and what a failure means."""
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from orchestrator.adapters.clock import wait_until
-from orchestrator.adapters.kubernetes.client import Cluster
+from orchestrator.adapters.kubernetes.client import AT_ONCE, Cluster, Kind
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import Annotation, Route, Rule, all_legacy
 from orchestrator.errors import ConfigError, Conflict, Indeterminate, Refused, Unavailable
 from tests.real.kube_proxy import KubeProxy, kube_proxy
+from tests.real.kube_server import ApiError
 from tests.real.kube_site import BACKENDS, FEATURES, NAMESPACE, ROUTES, KubeSite
-from tests.real.servers import refused_url
+from tests.real.servers import raw_server, refused_url
 from wards.model import WardId
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -55,7 +59,7 @@ def test_the_token_is_really_sent_with_every_call(
     home = all_legacy(observed.route, epoch=2, annotation=WHO)
     routes.replace(home, resource_version=observed.resource_version)
     routes.all()
-    assert len(door.asked) >= 4
+    assert {one.method for one in door.asked} == {"GET", "PUT"}
     assert {one.token for one in door.asked} == {kube.tokens["guard"]}
 
 
@@ -210,6 +214,69 @@ def test_a_server_that_hangs_costs_no_more_than_the_time_limit(
         routes._cluster.replace("routes", kind, body)
     door.delay_s = 0.0
     assert routes.get(ward).route == observed.route
+
+
+def test_a_server_that_hung_for_long_is_heard_again_once_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took connections and never closed them: no call may keep its thread for ever."""
+    monkeypatch.setattr("orchestrator.adapters.kubernetes.client.GRACE_S", 0.02)
+    is_well = threading.Event()
+
+    def talk(connection: socket.socket, end: threading.Event) -> None:
+        while connection.recv(65536):
+            if not is_well.is_set():
+                end.wait(60)
+                return
+            body = b'{"items": [], "metadata": {"resourceVersion": "1"}}'
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            connection.sendall(head + body)
+
+    with raw_server(talk) as url, closing(cluster_at(tmp_path, url, timeout_s=0.05)) as cluster:
+        kind = Kind(group="g", version="v1", plural="things", namespace="n")
+        for _ in range(AT_ONCE + 4):
+            with pytest.raises(Unavailable):
+                cluster.list("routes", kind, "")
+        is_well.set()
+
+        def is_heard() -> bool:
+            with suppress(Unavailable):
+                return cluster.list("routes", kind, "")["items"] == []
+            return False
+
+        assert wait_until(is_heard, timeout_s=20)
+
+
+def cluster_at(folder: Path, url: str, *, timeout_s: float) -> Cluster:
+    """A client of whatever listens there."""
+    config = folder / "kubeconfig"
+    config.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "c",
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [{"name": "c", "cluster": {"server": url}}],
+                "users": [{"name": "u", "user": {"token": "t"}}],
+            }
+        )
+    )
+    return Cluster(config, timeout_s=timeout_s)
+
+
+def test_a_label_that_another_tool_changed_hides_no_ward(kube: KubeSite, ward: WardId) -> None:
+    """Only the ward's own label, which the fence insists on, decides what is listed."""
+    found = kube.route(ward)
+    found["metadata"]["labels"]["app.kubernetes.io/part-of"] = "another-tool"
+    kube.server.call("PUT", f"{ROUTES}/ward-{ward}", found)
+    with closing(Cluster(kube.kubeconfig("guard"), timeout_s=5.0)) as cluster:
+        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+        assert ward in {one.route.ward for one in routes.all()}
+    found = kube.route(ward)
+    del found["metadata"]["labels"]["wardshift.io/ward"]
+    with pytest.raises(ApiError, match="not_a_ward"):
+        kube.server.call("PUT", f"{ROUTES}/ward-{ward}", found)
 
 
 def test_a_filter_that_the_gateway_does_not_name_is_not_written(

@@ -10,15 +10,17 @@ from orchestrator.core.ids import ActorKind, StageName
 from orchestrator.core.plan import GuardAction
 from orchestrator.core.route import Annotation, all_legacy, desired_route, is_exposed
 from orchestrator.core.state import Phase, WardState
+from orchestrator.core.view import view
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ledger import BoundedJournal
 from orchestrator.service.leases import ward_lease
+from orchestrator.service.returns import Returns
 from orchestrator.service.rollback import Outcome, roll_back
 from orchestrator.service.scribe import Scribe
-from tests.fakes import put_exposed
+from tests.fakes import FakeNotifier, put_exposed
 from tests.fakes_ledger import HangingJournal
 from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, SECOND, SLOW
-from tests.property.world import World
+from tests.property.world import InlineExecutor, World
 
 CAUSE = ev.Cause(trigger=ev.Trigger.PERSON, reason="asked")
 
@@ -377,3 +379,19 @@ def test_after_a_return_the_flow_cannot_promote_until_two_roles_agree(world):
         for role in (CSO, LEAD):
             world.desk.agree_to_resume(ward, role, reason="mended")
     assert world.state().ward(FIRST).phase is Phase.WAITING
+
+
+def test_a_second_return_is_counted_from_its_own_first_word(world):
+    hands = world.hands(world.scribe(ActorKind.SENTINEL, "s"), world.routes)
+    made = Returns(
+        hands=hands, notifier=FakeNotifier(), executor=InlineExecutor(),
+        state_of=lambda _: replace(world.state().ward(FIRST), phase=Phase.AT_STAGE),
+        procedure_of=lambda _: "",
+    )  # fmt: skip
+    item = view(world.plan, world.state().ward(FIRST), world.routes.get(FIRST).route)
+    for _ in range(2):
+        begun = made.begin(item, CAUSE)
+        assert begun is not None
+        assert begun.result().outcome is Outcome.PROVEN
+        world.clock.advance(3600.0)
+    assert [one.after_s for one in happenings(world, ev.RollbackWritten)] == [0.0, 0.0]

@@ -1,8 +1,9 @@
 """The cluster's API through the official client: credentials that expire, calls that end.
 
 Every call ends after its time, whatever the name server, the handshake or a dripping answer
-do: it runs on a thread of its own and is left behind. The library's own retries are off, so
-that a write is sent at most once; a write whose answer is lost is Indeterminate.
+do: it runs on a thread of its own and is left behind; its socket gives that thread back. The
+library's own retries are off, so that a write is sent at most once; a write whose answer is lost
+is Indeterminate.
 A 401 means that nothing was done: the credentials are read again, and the call is made once
 more. Source: design sections 7 and 8.
 """
@@ -37,7 +38,9 @@ FIELD_MANAGER = (
     "wardshift"  # whose fields of an object are whose: other tools are told to leave ours
 )
 GRACE_S = 0.25  # the socket's own timeout comes first, and says more
-WATCH_S = 10  # the server ends a watch after so long; that it does is its sign of life
+# The server ends a watch after so long; that it does is its sign of life. Well within a lease: what
+# a watch that stalled does not show, a guard does not return.
+WATCH_S = 2
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY = 401, 403, 404, 409, 429
 _UNREADY = 503
 DENIED = re.compile(r"denied request: (?P<code>[a-z_]+): (?P<message>.*)", re.DOTALL)
@@ -76,11 +79,15 @@ class Cluster:
 
     def read(self, port: str, kind: Kind, name: str) -> dict[str, Any]:
         """One object. Raises: Refused("not_found"), Unavailable."""
-        return self._reading(port, f"{kind.plural} {name}", lambda api: _get(api, kind, name))
+        waits = self._waits()
+        return self._reading(
+            port, f"{kind.plural} {name}", lambda api: _get(api, kind, name, waits)
+        )
 
     def list(self, port: str, kind: Kind, labels: str) -> dict[str, Any]:
         """All objects with these labels, and the version of the list. Raises: Unavailable."""
-        return self._reading(port, kind.plural, lambda api: _list(api, kind, labels))
+        waits = self._waits()
+        return self._reading(port, kind.plural, lambda api: _list(api, kind, labels, waits))
 
     def create(self, port: str, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         """Make an object. Raises: as `replace`; Conflict when it is there already."""
@@ -234,14 +241,18 @@ def _of(kind: Kind) -> dict[str, Any]:
     }
 
 
-def _get(api: client.CustomObjectsApi, kind: Kind, name: str) -> Any:
+def _get(api: client.CustomObjectsApi, kind: Kind, name: str, waits: tuple[float, float]) -> Any:
     if kind.namespace:
-        return api.get_namespaced_custom_object(**_of(kind), name=name)
-    return api.get_cluster_custom_object(kind.group, kind.version, kind.plural, name)
+        return api.get_namespaced_custom_object(**_of(kind), name=name, _request_timeout=waits)
+    return api.get_cluster_custom_object(
+        kind.group, kind.version, kind.plural, name, _request_timeout=waits
+    )
 
 
-def _list(api: client.CustomObjectsApi, kind: Kind, labels: str) -> Any:
-    return api.list_namespaced_custom_object(**_of(kind), label_selector=labels)
+def _list(api: client.CustomObjectsApi, kind: Kind, labels: str, waits: tuple[float, float]) -> Any:
+    return api.list_namespaced_custom_object(
+        **_of(kind), label_selector=labels, _request_timeout=waits
+    )
 
 
 def _object(answer: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from orchestrator.errors import WardshiftError
 
 log = structlog.get_logger()
 PORT = "routes"
-OLD_S = WATCH_S + 3.0
+OLD_S = WATCH_S + 1.5
 PAUSE_S = 0.5
 _clock = SystemClock()
 

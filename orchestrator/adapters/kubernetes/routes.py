@@ -15,7 +15,7 @@ import structlog
 
 from orchestrator.adapters.kubernetes.client import Cluster, Kind
 from orchestrator.adapters.kubernetes.documents import (
-    PART_OF,
+    WARD_LABEL,
     Backends,
     Document,
     granting,
@@ -33,7 +33,7 @@ from wards.model import WardId
 log = structlog.get_logger()
 PORT = "routes"
 STATUS_RACES = 5  # lost to the gateway's own status, before a race is called lost
-LABELS = ",".join(f"{key}={value}" for key, value in PART_OF.items())
+LABELS = WARD_LABEL  # the one that the fence insists on; any other may be changed by any tool
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 
 
