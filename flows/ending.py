@@ -27,6 +27,7 @@ class End:
 
     Completed when good, failed when not; `is_lost`: crashed, the ward itself is as it was.
     `title`: the run's name from then on, for lists show names and no messages; "": as it was.
+    `step`: what a person does next, as the last bar of the run's graph; "": nothing.
     """
 
     is_good: bool
@@ -34,6 +35,7 @@ class End:
     message: str
     is_lost: bool = False
     title: str = ""
+    step: str = ""
 
 
 def story_end(plan: Plan, story: Story) -> End | None:
@@ -52,7 +54,7 @@ def ward_end(plan: Plan, telling: Telling, ward: WardId) -> End | None:
     end = None if story is None else story_end(plan, story)
     if phase is not Phase.ROLLED_BACK or story is None or end is None:
         return None
-    return replace(end, title=wording.ward_ended(plan, story))
+    return replace(end, title=wording.ward_ended(plan, story), step=wording.step(story.ward))
 
 
 def programme_end(plan: Plan, telling: Telling) -> End | None:
@@ -69,6 +71,7 @@ def programme_end(plan: Plan, telling: Telling) -> End | None:
             name=ROLLED_BACK,
             message=wording.frozen(plan, story),
             title=wording.programme_ended(plan, story),
+            step=wording.step(story.ward, "--programme"),
         )
     phases = tuple(state.ward(ward).phase for ward in state.order)
     if phases and all(phase is Phase.ACCEPTED for phase in phases):

@@ -24,7 +24,7 @@ from flows.states import state_of
 from flows.story import Telling
 from flows.tables import board, board_title
 from flows.wanted import PROGRAMME, PROGRAMME_LEASE, REFUSED
-from flows.ward import LEAST_POLL_S, elsewhere, sign_of
+from flows.ward import LEAST_POLL_S, elsewhere, ended, sign_of
 from orchestrator.core.plan import Plan
 from orchestrator.core.state import Phase
 from orchestrator.errors import Corrupt, Refused, WardshiftError
@@ -101,8 +101,7 @@ async def follow(
         end = programme_end(plan, telling)
         await asyncio.sleep(0 if end else poll_s)
     await bars.finish()
-    await display.finish("" if end is None else end.title)
-    return elsewhere() if end is None else state_of(end)
+    return await ended(end, display)
 
 
 def _read(reader: LedgerReader) -> Telling:

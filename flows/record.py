@@ -154,7 +154,7 @@ def _marks(plan: Plan, story: Story) -> tuple[Mark, ...]:
         text = f"{proven.probes} probes answered by legacy after {proven.after_s:.2f} s"
         name = f"proven {wording.clock_time(at, zone)}"
         made.append(Mark(key="proven", name=name, message=text))
-        step = f"next: wardshift resume {story.ward}, two roles"
+        step = wording.step(story.ward)
         made.append(Mark(key="next", name=step, message=wording.next_action(plan, story)))
     return tuple(made)
 

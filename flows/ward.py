@@ -15,6 +15,7 @@ from prefect.states import Completed
 from flows import wording
 from flows.ascent import Ascent, Look, ascent_of
 from flows.display import Display, progress, table
+from flows.ending import End
 from flows.life import SignOfLife, Standing, carried
 from flows.place import by_flow, here, known_ward, run_name
 from flows.states import state_of
@@ -56,8 +57,27 @@ async def climb(ascent: Ascent, sign: SignOfLife, *, poll_s: float) -> State[Any
     while look.end is None and sign.standing is not Standing.ELSEWHERE:
         look = await _at_stage(ascent, look, sign, display, poll_s=poll_s)
     _show(ascent, look, display)
-    await display.finish("" if look.end is None else look.end.title)
-    return elsewhere() if look.end is None else state_of(look.end)
+    return await ended(look.end, display)
+
+
+async def ended(end: End | None, display: Display) -> State[Any]:
+    """The run's last name, what a person does next as a bar of its own, and its state; None:
+    another run goes on with it."""
+    if end is None:
+        await display.finish()
+        return elsewhere()
+    if end.step:
+        await _next_step(end)
+    await display.finish(end.title)
+    return state_of(end)
+
+
+async def _next_step(end: End) -> None:
+    async def say() -> State[Any]:
+        return Completed(name="Next", message=end.message)
+
+    bar: Any = Task(fn=say, name="next", task_run_name=end.step)
+    await bar(return_state=True)
 
 
 def sign_of(installation: Installation, name: str, *, run: str) -> SignOfLife:

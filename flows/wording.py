@@ -62,8 +62,15 @@ def ward_ended(plan: Plan, story: Story) -> str:
 
 def programme_ended(plan: Plan, story: Story) -> str:
     """The name of a programme's run when a return froze it."""
-    name = programme_run(plan)
-    return _short(f"{name}: frozen, {story.ward} went back: {story.cause.reason}")
+    name = f"{plan.name} → {plan.candidate.version}"
+    at = clock_time(story.intended_at if story.proven is None else story.proven[0], plan.zone)
+    stage = "" if story.stage is None else f" from {story.stage}"
+    return _short(f"{name}: frozen, {story.ward} back{stage} {at}: {story.cause.reason}")
+
+
+def step(*what: str) -> str:
+    """What two roles do next about a ward or programme that went back, as a bar of a run."""
+    return f"next: wardshift resume {', then '.join(what)}, two roles"
 
 
 def stage_task(ward: WardId, stage: StageName | None) -> str:

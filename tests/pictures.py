@@ -16,13 +16,16 @@ from typing import Any
 import httpx2
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
+from orchestrator.adapters.planfile import load_plan
 from orchestrator.bootstrap import read_site
 from orchestrator.cli.demo.play import DEMO_HOME
+from orchestrator.cli.machine import practice_plan
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 SIZE: ViewportSize = {"width": 1440, "height": 900}
 SETTLES_MS = 4_000  # Prefect's graphs are drawn step by step
 LIMIT_S = 20.0
+WARDS = {ward.id for ward in load_plan(practice_plan()).plan.wards}
 
 
 def main(home: Path = DEMO_HOME) -> None:
@@ -34,7 +37,7 @@ def main(home: Path = DEMO_HOME) -> None:
         "prefect-programme": f"/runs/flow-run/{runs['programme']}",
         "prefect-ward": f"/runs/flow-run/{runs['returned ward']}",
         "prefect-rollback": f"/runs/flow-run/{runs['rollback-record']}",
-        "prefect-artifacts": f"/artifacts/key/{runs['page']}",
+        "prefect-artifacts": f"/artifacts/artifact/{runs['page']}",
     }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
@@ -53,35 +56,32 @@ def settle(page: Page) -> None:
 
 
 def newest_runs(prefect: str) -> dict[str, str]:
-    """The ids of the runs to look at; `page`: the key of the return's own page."""
-    back = newest(prefect, "rollback-record")
-    ward = back["parameters"]["ward"]
+    """The ids of the runs to look at, and of the return's own page."""
+    back = newest(prefect, "rollback")
+    ward = newest(prefect, "ward", *WARDS.intersection(back["tags"]))
     return {
         "programme": newest(prefect, "programme")["id"],
         "rollback-record": back["id"],
-        "returned ward": newest(prefect, "ward", tag=ward)["id"],
-        "page": f"rollback-{ward}",
+        "returned ward": ward["id"],
+        "page": asked(
+            f"{prefect}/api/artifacts/filter",
+            {"artifacts": {"flow_run_id": {"any_": [back["id"]]}}},
+        )[0]["id"],
     }
 
 
-def newest(prefect: str, flow: str, *, tag: str | None = None) -> dict[str, Any]:
-    """The newest run of a flow, of that ward if one is named. Raises: LookupError."""
-    asked: dict[str, Any] = {
-        "flows": {"name": {"any_": [flow]}},
-        "sort": "START_TIME_DESC",
-        "limit": 50,
-    }
-    answer = httpx2.post(
-        f"{prefect}/api/flow_runs/filter", json=asked, timeout=LIMIT_S, trust_env=False
-    )
-    found = [
-        run
-        for run in answer.raise_for_status().json()
-        if tag is None or tag in run["tags"] or run["parameters"].get("ward") == tag
-    ]
+def newest(prefect: str, *tags: str) -> dict[str, Any]:
+    """The newest run with all of these tags. Raises: LookupError."""
+    wanted = {"flow_runs": {"tags": {"all_": tags}}, "sort": "START_TIME_DESC", "limit": 1}
+    found = asked(f"{prefect}/api/flow_runs/filter", wanted)
     if not found:
-        raise LookupError(f"no run of {flow} {tag or ''} at {prefect}: run `wardshift demo --keep`")
+        raise LookupError(f"no run with {tags} at {prefect}: run `wardshift demo --keep`")
     return found[0]
+
+
+def asked(url: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = httpx2.post(url, json=wanted, timeout=LIMIT_S, trust_env=False)
+    return answer.raise_for_status().json()
 
 
 def chromium() -> str:

@@ -77,6 +77,7 @@ def test_a_returned_wards_run_is_red_and_says_everything(
     for fact in ("slow screens: 3.4 s, limit 2", "06:00:10", "24 probes", "wardshift resume"):
         assert fact in message(run)
     assert artifacts(run) == {f"signals-{FIRST}", f"gates-{FIRST}", f"soak-{FIRST}"}
+    assert (f"next: wardshift resume {FIRST}, two roles", "Next") in steps(run)
 
 
 def test_an_accepted_wards_run_is_green(ids: Mapping[str, UUID], tmp_path: Path) -> None:
@@ -125,7 +126,10 @@ def test_a_frozen_programme_is_red_and_shows_its_board(
     assert FIRST in message(run)
     assert "resume --programme" in message(run)
     assert artifacts(run) == {"ward-board"}
-    assert steps(run) == [(f"ward {FIRST}", "RolledBack")]
+    assert set(steps(run)) == {
+        (f"ward {FIRST}", "RolledBack"),
+        (f"next: wardshift resume {FIRST}, then --programme, two roles", "Next"),
+    }
 
 
 def test_a_finished_programme_is_green(ids: Mapping[str, UUID], tmp_path: Path) -> None:

@@ -48,13 +48,16 @@ def test_a_returned_ward_ends_red_with_signal_value_limit_time_and_next_action()
     assert (end.is_good, end.name) == (False, ROLLED_BACK)
     for fact in ("slow screens", "3.4", "limit 2", "06:00:10", "24 probes", f"resume {FIRST}"):
         assert fact in end.message
+    assert end.step == f"next: wardshift resume {FIRST}, two roles"
 
 
 def test_a_frozen_programme_names_the_ward_and_how_to_thaw_it() -> None:
     end = programme_end(plan(), returned())
     assert end is not None
     assert end.name == ROLLED_BACK
-    assert FIRST in end.title
+    for fact in (FIRST, NOTES, "06:00:10", "slow screens", "3.4", "limit 2"):
+        assert fact in end.title
+    assert end.step == f"next: wardshift resume {FIRST}, then --programme, two roles"
     assert FIRST in end.message
     assert "resume --programme" in end.message
 
