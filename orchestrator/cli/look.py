@@ -64,7 +64,7 @@ def show(
     drilled = _drill_words(found["ward"].get("last drill"))
     show_table(_title(found), ["", ""], {**found["ward"], "last drill": drilled}.items())
     _show_rows(f'Gates to "{found["next_stage"]}"', found["gates"])
-    _show_rows("Signals", found["signals"])
+    _show_rows("Signals", [_rounded(row) for row in found["signals"]])
     if found["returned"]:
         show_table("Last return to legacy", ["", ""], found["returned"].items())
     return _exit(found)
@@ -235,6 +235,13 @@ def _drill_words(drill: Row | None) -> str:
         f"{drill['at']}, passed: {drill['rounds']} rounds, restored in {drill['restore_s']:.2f} s, "
         f"proven in {drill['prove_s']:.2f} s"
     )
+
+
+def _rounded(row: Row) -> Row:
+    """Three significant digits are what people compare; the JSON has them all."""
+    return {
+        name: f"{value:.3g}" if isinstance(value, float) else value for name, value in row.items()
+    }
 
 
 def _show_rows(title: str, rows: list[Row]) -> None:

@@ -42,9 +42,10 @@ def not_frozen(facts: GateFacts) -> GateAnswer:
     freeze = facts.programme.freeze
     if freeze is None:
         return _yes("not_frozen", "no rollback stands open in the programme")
+    since = freeze.since.astimezone(facts.plan.zone)
     return _no(
         "not_frozen",
-        f"since {freeze.since:%Y-%m-%d %H:%M}Z by {freeze.origin}: {freeze.reason}",
+        f"since {since:%Y-%m-%d %H:%M} by {freeze.origin}: {freeze.reason}",
         "find the cause, then two different roles agree: wardshift resume --programme",
     )
 
