@@ -13,6 +13,7 @@ from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.plan import Plan, Slice, Stage
 from wards.model import WardId
 
+NO_GRANT = 0  # no route has this epoch: a grant of it allows nothing
 RETURN_MARK = "rollback: "  # how the reason on a route begins when the route is a return
 DRILL_MARK = "drill: "  # and when it was written by a drill that has not ended yet
 DRILL = SliceName("drill")  # the name of its rule, which no slice may have

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import structlog
 
 from orchestrator.core.decision import Hold, Rollback
-from orchestrator.core.route import ObservedRoute
+from orchestrator.core.route import NO_GRANT, ObservedRoute
 from orchestrator.core.state import Intent, ProgrammeState
 from orchestrator.core.verdict import Level, worst
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
@@ -22,9 +22,9 @@ from orchestrator.service.watch import TickReport, WardTick
 from wards.model import WardId
 
 log = structlog.get_logger()
-NONE = 0  # no route has this epoch: an allowance for nothing
 Allowed: TypeAlias = tuple[WardId, int]  # a ward's move forward under that epoch
 LASTS_LEASES = 2  # a run writes within moments of its grant, or gives the promotion up
+ENDS_A_LEASE = 4  # an end takes no longer part of one: the next one must have the lead in time
 
 
 @dataclass(slots=True)
@@ -35,6 +35,7 @@ class Grants:
     clock: Clock
     lease_s: float
     _since_s: dict[Allowed, float] = field(default_factory=dict[Allowed, float])
+    _open: set[WardId] = field(default_factory=set[WardId])  # whose routes had one when seen last
 
     def look(
         self,
@@ -61,14 +62,36 @@ class Grants:
         for observed in seen:
             self._settle(observed, None)
 
+    def end(self) -> None:
+        """Allow nothing, before this process ends. Each route is read now, for our own grant made
+        it another one than was last seen. What does not answer in time is left to the guard."""
+        until_s = self.clock.monotonic() + self.lease_s / ENDS_A_LEASE
+        for ward in sorted(self._open):
+            if self.clock.monotonic() > until_s:
+                log.warning("grant.missed", ward=ward, epoch=NO_GRANT, problem="no time is left")
+                continue
+            try:
+                self._settle(self.routes.get(ward), None)
+            except (Unavailable, Refused) as error:
+                log.warning("grant.missed", ward=ward, epoch=NO_GRANT, problem=str(error))
+
     def _settle(self, observed: ObservedRoute, intent: Intent | None) -> None:
-        ward, granted = observed.route.ward, observed.granted or NONE
-        wanted = NONE if intent is None or self._is_spent(ward, intent.epoch) else intent.epoch
+        ward, granted = observed.route.ward, observed.granted or NO_GRANT
+        self._keep_open(ward, granted)
+        wanted = NO_GRANT
+        if intent is not None and not self._is_spent(ward, intent.epoch):
+            wanted = intent.epoch
         if wanted and observed.route.epoch >= wanted:
             return
         # One that another sentinel gave is timed from when it is first seen.
         if (granted == wanted or self._write(observed, wanted)) and wanted:
             self._since_s.setdefault((ward, wanted), self.clock.monotonic())
+
+    def _keep_open(self, ward: WardId, granted: int) -> None:
+        if granted == NO_GRANT:
+            self._open.discard(ward)
+        else:
+            self._open.add(ward)
 
     def _is_spent(self, ward: WardId, epoch: int) -> bool:
         """It was allowed for long enough; the next intent has another epoch."""
@@ -83,7 +106,8 @@ class Grants:
         except (Unavailable, Conflict, Indeterminate, Refused) as error:
             log.warning("grant.missed", ward=ward, epoch=epoch, problem=str(error))
             return False
-        if epoch == NONE:
+        self._keep_open(ward, epoch)
+        if epoch == NO_GRANT:
             log.info("grant.taken_back", ward=ward)
         else:
             log.info("grant.given", ward=ward, epoch=epoch)

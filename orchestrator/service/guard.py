@@ -3,12 +3,13 @@
 Needs the routes and the leases and nothing else: no plan, no ledger, no Prefect. What a
 ward wants done, and how ready legacy was last, the sentinel leaves on the ward's lease.
 Invariant: a lease that is renewed is never acted upon, for it must first be taken by
-compare-and-set. Two guards do no harm. Time in which the guard itself could not look says
-little about others; a guard that was killed goes on from what it had seen.
+compare-and-set. Two guards do no harm. What a dead sentinel allowed is taken back. Time in
+which the guard itself could not look says little about others; a guard that was killed goes on
+from what it had seen.
 Source: design rule 7 and section 8.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
@@ -16,15 +17,22 @@ import structlog
 
 from orchestrator.core.event import Cause, Trigger
 from orchestrator.core.plan import GuardAction
-from orchestrator.core.route import ObservedRoute, Route, exposed_slices, is_exposed
+from orchestrator.core.route import (
+    NO_GRANT,
+    ObservedRoute,
+    Route,
+    exposed_slices,
+    is_exposed,
+)
 from orchestrator.core.state import WardState
 from orchestrator.core.verdict import Level
-from orchestrator.errors import Refused, Unavailable
+from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, GuardMemory, Leases, Notifier, Page, Remembered, Routes
 from orchestrator.service.leases import (
     ACTION,
     GUARD,
     LEGACY,
+    SENTINEL,
     Keeper,
     LeaseBook,
     ward_lease,
@@ -76,6 +84,8 @@ class Guard:
             self._each(lambda one=observed: self._look_at(one), observed.route.ward)
         self._each(lambda: self.keeper.hold(GUARD, {}, seize=self._is_ours(GUARD)), None)
         self.memory.save(Remembered(holder=self.keeper.holder, leases=self.book.standstills()))
+        if self.book.is_lapsed(SENTINEL):
+            self._take_grants_back(routes)
 
     def _go_on_from_the_one_before(self) -> None:
         """At our first look and not before: until then nobody may have been answered."""
@@ -103,6 +113,27 @@ class Guard:
             look()
         except (Unavailable, Refused) as error:
             log.warning("guard.missed", ward=ward, problem=str(error))
+
+    def _take_grants_back(self, routes: Iterable[ObservedRoute]) -> None:
+        """A run that sleeps must not wake an hour after its sentinel died and find its grant. Comes
+        last in a turn; a return takes the grant away by itself."""
+        for observed in routes:
+            ward = observed.route.ward
+            if not observed.granted or self._is_returning(ward):
+                continue
+            try:
+                self.routes.grant(ward, NO_GRANT, resource_version=observed.resource_version)
+                log.warning("grant.taken_back", ward=ward)
+            except (Conflict, Refused) as error:
+                log.warning("grant.missed", ward=ward, epoch=NO_GRANT, problem=str(error))
+            except (Unavailable, Indeterminate) as error:
+                # That took time, and the next look may find a ward to return.
+                log.warning("grant.missed", ward=ward, epoch=NO_GRANT, problem=str(error))
+                return
+
+    def _is_returning(self, ward: WardId) -> bool:
+        running = self._returns.get(ward)
+        return running is not None and not running.done()
 
     def _look_at(self, observed: ObservedRoute) -> None:
         ward = observed.route.ward
@@ -144,8 +175,7 @@ class Guard:
         return is_sick or notes.get(ACTION) == GuardAction.PAGE
 
     def _restore(self, route: Route) -> None:
-        running = self._returns.get(route.ward)
-        if running is not None and not running.done():
+        if self._is_returning(route.ward):
             return
         name = ward_lease(route.ward)
         if not self.keeper.hold(name, {ACTION: GuardAction.RESTORE}, seize=self._is_ours(name)):

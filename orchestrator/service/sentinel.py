@@ -3,7 +3,8 @@
 One lease says who is active; each ward that is exposed, or about to be, has a lease of
 its own that the guard watches. A sentinel that cannot renew the first one stands by.
 A forward write needs the sentinel's grant, which the route itself keeps: it is given only for
-an intent of the ledger, on a leased ward whose verdicts of this very tick are clear.
+an intent of the ledger, on a leased ward whose verdicts of this very tick are clear, by a
+sentinel that has read the ledger and renewed its own lease within one lease.
 Source: design section 4 and rule 7.
 """
 
@@ -139,10 +140,12 @@ class Sentinel:
         self.remind()
 
     def stand_down(self) -> None:
-        """Before an orderly end: give the lead up, so that one that stands by takes it with its
-        next turn, long before a ward's lease lapses and the guard would act."""
+        """Before an orderly end: take back what was allowed, for nobody may be there to do it, and
+        give the lead up, so that one that stands by takes it with its next turn, long before a
+        ward's lease lapses and the guard would act."""
         if not self.is_active:
             return
+        self._grants.end()
         try:
             self.keeper.release(SENTINEL)
         except Unavailable as error:
@@ -239,13 +242,21 @@ class Sentinel:
     def _grant(self, report: TickReport) -> None:
         """Allow the forward writes that are in the ledger, of wards that are leased and clear."""
         seen = self.watch.routes()
-        if self.deaf_s() > self.lease_s:
+        if not self._may_grant():
             self._grants.take_back(seen)
             return
         state = self.watch.record.state()
         wards = (item.view.ward for item in report.wards)
         leased = {ward for ward in wards if ward_lease(ward) in self._renewed_at_s}
         self._grants.look(report, seen, state, leased=leased)
+
+    def _may_grant(self) -> bool:
+        """Whatever speaks against it would have been heard within a lease: an alert, a hold or a
+        freeze in the ledger, another sentinel that leads."""
+        since_s = self.clock.monotonic() - self.lease_s
+        knows_record = self.watch.record.read_after(since_s)
+        leads = self._renewed_at_s.get(SENTINEL, float("-inf")) >= since_s
+        return leads and knows_record and self.deaf_s() <= self.lease_s
 
     def _new_wards(self, report: TickReport) -> bool:
         wards = leased_wards(report, self.watch.record.state())

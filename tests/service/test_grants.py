@@ -1,22 +1,27 @@
 """A run that sleeps between its last look and its write does not find its grant when it wakes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from orchestrator.core import event as ev
 from orchestrator.core.ids import Role, StageName
+from orchestrator.core.plan import GuardAction, Plan
+from orchestrator.core.route import ObservedRoute
+from orchestrator.errors import Conflict, Unavailable
 from orchestrator.service.advance import Did
-from tests.plans import CSO, FIRST, HEAD, LEGACY_UP
+from orchestrator.service.leases import RELEASED, SENTINEL
+from tests.plans import CSO, FIRST, HEAD, LEGACY_UP, SECOND, plan
 from tests.property.world import World
 from tests.service.test_two_hands import around
 
 HOUR_S = 3600
 
 
-def about_to_expose() -> World:
+def about_to_expose(made: Plan | None = None) -> World:
     """The programme has begun and the first exposure is approved."""
-    world = World()
+    world = World(made)
     world.clock.meanwhile = world.sentinels[0].turn
     world.desk.start()
     for role in (CSO, HEAD):
@@ -51,6 +56,17 @@ def turns(world: World, seconds: int) -> None:
         world.clock.advance(1.0)
         world.sentinels[0].turn()
         world.guards[0].turn()
+
+
+def guard_turns(world: World, seconds: int) -> None:
+    """Nobody but the guard is left."""
+    for _ in range(seconds):
+        world.clock.advance(1.0)
+        world.guards[0].turn()
+
+
+def refused(*_: object, **__: object) -> ObservedRoute:
+    raise Conflict("the route", expected="1", found="2")
 
 
 def stopped(world: World) -> None:
@@ -114,6 +130,99 @@ def test_a_grant_of_the_sentinel_before_lapses_as_well() -> None:
         world.desk.withdraw(FIRST, StageName("notes"), CSO, comment="no")
         world.sentinels[0].start()
         turns(world, HOUR_S)
+
+    assert asleep_before_its_write(world, meanwhile) is Did.ABANDONED
+    assert not world.exposed()
+
+
+def test_an_orderly_end_takes_back_what_was_allowed() -> None:
+    world = about_to_expose()
+
+    def meanwhile() -> None:
+        world.sentinels[0].sentinel.stand_down()
+        assert not world.routes.get_quietly(FIRST).granted
+
+    assert asleep_before_its_write(world, meanwhile) is Did.ABANDONED
+    assert not world.exposed()
+
+
+def test_routes_that_do_not_answer_keep_nobody_from_ending() -> None:
+    world = about_to_expose()
+
+    def meanwhile() -> None:
+        world.routes.down = True
+        world.sentinels[0].sentinel.stand_down()
+        world.routes.down = False
+        (lease,) = (one for one in world.leases.all() if one.name == SENTINEL)
+        assert lease.holder == RELEASED
+
+    asleep_before_its_write(world, meanwhile)
+
+
+def test_a_slow_end_leaves_the_rest_to_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each route may take as long as a request may; the lead is given up all the same."""
+    world = about_to_expose()
+    asked: list[str] = []
+
+    def slow(ward: str) -> None:
+        asked.append(ward)
+        world.clock.advance(world.plan.policy.lease_s)
+        raise Unavailable("routes", "no answer in time")
+
+    def meanwhile() -> None:
+        sentinel = world.sentinels[0].sentinel
+        sentinel._grants._open.add(SECOND)
+        monkeypatch.setattr(world.routes, "get", slow)
+        sentinel.stand_down()
+        monkeypatch.undo()
+        assert len(asked) == 1
+        assert not sentinel.is_active
+
+    asleep_before_its_write(world, meanwhile)
+
+
+@pytest.mark.parametrize("action", GuardAction)
+def test_the_guard_takes_back_what_a_dead_sentinel_allowed(action: GuardAction) -> None:
+    made = plan()
+    world = about_to_expose(replace(made, policy=replace(made.policy, guard=action)))
+    lease_s = int(world.plan.policy.lease_s)
+
+    def meanwhile() -> None:
+        guard_turns(world, lease_s - 2)
+        assert world.routes.get_quietly(FIRST).granted, "the sentinel may live"
+        guard_turns(world, 4)
+        assert not world.routes.get_quietly(FIRST).granted
+
+    assert asleep_before_its_write(world, meanwhile) is Did.ABANDONED
+    assert not world.exposed()
+
+
+def test_a_grant_that_the_guard_could_not_take_back_is_tried_again() -> None:
+    world = about_to_expose()
+
+    def meanwhile() -> None:
+        guard_turns(world, int(world.plan.policy.lease_s))
+        grant, world.routes.grant = world.routes.grant, refused
+        guard_turns(world, 3)
+        world.routes.grant = grant
+        guard_turns(world, 1)
+        assert not world.routes.get_quietly(FIRST).granted
+
+    asleep_before_its_write(world, meanwhile)
+
+
+@pytest.mark.parametrize("lost", ["the ledger", "its own lease"])
+def test_who_may_not_know_of_a_hold_or_not_be_known_allows_nothing(lost: str) -> None:
+    """A hold, a freeze, another sentinel: none of them could be seen from here."""
+    world = about_to_expose()
+
+    def meanwhile() -> None:
+        if lost == "the ledger":
+            world.sentinels[0].follower.round = lambda: False
+        else:
+            world.sentinels[0].sentinel.keeper.hold = lambda *_, **__: False
+        turns(world, int(world.plan.policy.lease_s) + 2)
+        assert not world.routes.get_quietly(FIRST).granted
 
     assert asleep_before_its_write(world, meanwhile) is Did.ABANDONED
     assert not world.exposed()
