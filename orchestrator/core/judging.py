@@ -13,8 +13,8 @@ from orchestrator.core.plan import Plan, Purpose, Signal
 from orchestrator.core.reading import Reading, SourceDown
 from orchestrator.core.state import WardState
 from orchestrator.core.threshold import BaselineRatio, Tripwire
-from orchestrator.core.verdict import Level, Memory, Reference, Verdict, judge
-from orchestrator.core.view import WardView, judged_signals
+from orchestrator.core.verdict import Code, Level, Memory, Reference, Verdict, judge
+from orchestrator.core.view import WardView, judged_signals, last_verdicts
 from wards.shifts import incoming
 
 Memories = Mapping[SignalName, Memory]
@@ -47,15 +47,34 @@ def judge_ward(
     return MappingProxyType(kept), tuple(verdicts)
 
 
-def inherited(plan: Plan, ward: WardState) -> Memories:
-    """What who begins to watch takes over of legacy: by the record it was sick, and stays so until
-    enough good looks have said otherwise. One bad look is not the first of many then."""
-    sick = {item.verdict.signal for item in ward.verdicts if item.verdict.level is Level.BREACH}
+def inherited(plan: Plan, ward: WardState, noted: Level | None) -> Memories:
+    """What who begins to watch takes over of legacy: by the record, or by the note on the ward's
+    lease, it was sick, and stays so until enough good looks have said otherwise. One bad look is
+    not the first of many then."""
     return {
         signal.name: Memory(marks=(True,) * signal.threshold.repetition.m)
-        for signal in plan.signals_for(Purpose.LEGACY_READY)
-        if signal.name in sick and not isinstance(signal.threshold, Tripwire)
+        for signal in _sick_legacy(plan, ward, noted)
+        if not isinstance(signal.threshold, Tripwire)
     }
+
+
+def handed_down(plan: Plan, ward: WardState, noted: Level | None) -> tuple[Verdict, ...]:
+    """The verdicts to go by for who has not looked: those of the record, and legacy as the note on
+    the ward's lease has it where that is worse, for the ledger may have been dead since."""
+    sick = {signal.name: signal for signal in _sick_legacy(plan, ward, noted)}
+    others = (one for one in last_verdicts(ward) if one.signal not in sick)
+    breaches = (Verdict(signal=name, level=Level.BREACH, code=Code.BEYOND_LIMIT) for name in sick)
+    return (*others, *breaches)
+
+
+def _sick_legacy(plan: Plan, ward: WardState, noted: Level | None) -> tuple[Signal, ...]:
+    """The note does not say which of them it was: then it may be each."""
+    recorded = {item.verdict.signal for item in ward.verdicts if item.verdict.level is Level.BREACH}
+    return tuple(
+        signal
+        for signal in plan.signals_for(Purpose.LEGACY_READY)
+        if noted is Level.BREACH or signal.name in recorded
+    )
 
 
 def reference_of(plan: Plan, ward: WardState, signal: Signal, now: datetime) -> Reference:

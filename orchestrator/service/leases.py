@@ -56,6 +56,10 @@ class LeaseBook:
         """The lease as last seen."""
         return self._records.get(name)
 
+    def records(self) -> Mapping[str, LeaseRecord]:
+        """Every lease as last seen, by name."""
+        return self._records
+
     def note(self, record: LeaseRecord) -> None:
         """Note one lease that we have just written ourselves."""
         self._records[record.name] = record
@@ -151,7 +155,21 @@ def legacy_noted(book: LeaseBook, ward: WardId) -> Level | None:
     record = book.record(ward_lease(ward))
     if record is None or book.is_lapsed(record.name) or LEGACY not in record.notes:
         return None
-    return Level.__members__.get(record.notes[LEGACY].upper(), Level.BLIND)
+    return _level(record.notes[LEGACY])
+
+
+def legacy_left(book: LeaseBook) -> Mapping[WardId, Level]:
+    """How ready legacy was by the notes on all wards' leases, living or not: what was known of it
+    by whoever watched last, and what a guard would go by."""
+    return {
+        WardId(name.removeprefix(WARD_PREFIX)): _level(record.notes[LEGACY])
+        for name, record in book.records().items()
+        if name.startswith(WARD_PREFIX) and LEGACY in record.notes
+    }
+
+
+def _level(said: str) -> Level:
+    return Level.__members__.get(said.upper(), Level.BLIND)
 
 
 def _fence(book: LeaseBook) -> bool | None:

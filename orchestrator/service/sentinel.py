@@ -35,6 +35,7 @@ from orchestrator.service.leases import (
     Keeper,
     LeaseBook,
     fence_note,
+    legacy_left,
     ward_lease,
 )
 from orchestrator.service.reaction import Onsets
@@ -184,11 +185,12 @@ class Sentinel:
         self.last_tick_at_s = None
         self._renewed_at_s.clear()
         self.book.forget_all()
+        self.watch.stand_by()
         self.gauges.active(is_active=False)
 
     def _try_to_lead(self) -> None:
         try:
-            self.book.see(self.leases.all())
+            self._see_leases()
             before = self.book.record(SENTINEL)
             led = self.keeper.hold(SENTINEL, self._notes())
         except Unavailable as error:
@@ -197,6 +199,11 @@ class Sentinel:
         if led:
             self._lead(None if before is None else before.notes.get(TICKED_AT))
 
+    def _see_leases(self) -> None:
+        """Raises: Unavailable."""
+        self.book.see(self.leases.all())
+        self.watch.noted = legacy_left(self.book)
+
     def _lead(self, last_sign: str | None) -> None:
         log.info("sentinel.activated", unwatched_since=last_sign)
         self.is_active = True
@@ -204,10 +211,10 @@ class Sentinel:
         self.gauges.active(is_active=True)
 
     def _renew(self, report: TickReport) -> None:
-        if not self._is_due(SENTINEL) and not self._new_wards(report):
+        if not (self._is_due(SENTINEL) or self._new_wards(report) or self._has_news(report)):
             return
         try:
-            self.book.see(self.leases.all())
+            self._see_leases()
             if not self._renew_one(SENTINEL, self._notes(), seize=False):
                 self._yield_to_another()
                 return
@@ -232,7 +239,7 @@ class Sentinel:
 
         Raises: Unavailable.
         """
-        self.book.see(self.leases.all())
+        self._see_leases()
         found = self.book.record(SENTINEL)
         if found is not None and found.holder != self.keeper.holder:
             self._stand_by("another_sentinel_leads")
@@ -261,6 +268,19 @@ class Sentinel:
     def _new_wards(self, report: TickReport) -> bool:
         wards = leased_wards(report, self.watch.record.state())
         return any(ward_lease(ward) not in self._renewed_at_s for ward in wards)
+
+    def _has_news(self, report: TickReport) -> bool:
+        """Legacy is not as the guard would read it now, if we died."""
+        mine = (
+            ward
+            for ward in leased_wards(report, self.watch.record.state())
+            if ward_lease(ward) in self._renewed_at_s
+        )
+        return any(self._noted(ward) != self._ward_notes(ward)[LEGACY] for ward in mine)
+
+    def _noted(self, ward: WardId) -> str | None:
+        record = self.book.record(ward_lease(ward))
+        return None if record is None else record.notes.get(LEGACY)
 
     def _is_due(self, name: str) -> bool:
         renewed_at_s = self._renewed_at_s.get(name)

@@ -32,7 +32,7 @@ from orchestrator.core.event import (
     WatchTaken,
 )
 from orchestrator.core.ids import SignalName
-from orchestrator.core.judging import Memories, changes, inherited, judge_ward
+from orchestrator.core.judging import Memories, changes, handed_down, inherited, judge_ward
 from orchestrator.core.plan import Plan, Signal
 from orchestrator.core.reading import Reading
 from orchestrator.core.route import ObservedRoute
@@ -44,7 +44,6 @@ from orchestrator.core.view import (
     gathered_signals,
     is_watched,
     judged_signals,
-    last_verdicts,
     stray_slices,
     view,
 )
@@ -124,7 +123,10 @@ class TickReport:
 @dataclass(slots=True)
 class Watch:
     """One sentinel's watching. One thread ticks; `attend` may be called from any; returns run
-    on the executor."""
+    on the executor.
+
+    `noted`: how ready legacy was for each ward by whoever noted it last on the ward's lease.
+    """
 
     plan: Plan
     hands: Hands
@@ -132,6 +134,7 @@ class Watch:
     record: Record
     notifier: Notifier
     executor: Executor
+    noted: Mapping[WardId, Level] = field(default_factory=dict[WardId, Level])
     _wards: dict[WardId, Recollection] = field(default_factory=dict[WardId, Recollection])
     _routes: dict[WardId, ObservedRoute] = field(default_factory=dict[WardId, ObservedRoute])
     _returns: Returns = field(init=False)
@@ -149,6 +152,10 @@ class Watch:
         """Become the active sentinel: remember nothing, and say since when nobody looked."""
         self._wards.clear()
         self.hands.scribe.note(None, WatchTaken(unwatched_since=unwatched_since))
+
+    def stand_by(self) -> None:
+        """Be the active sentinel no more: what was seen till now is soon an old story."""
+        self._wards.clear()
 
     def tick(self) -> TickReport:
         """Look, judge and return; then write down, page and gather."""
@@ -179,9 +186,9 @@ class Watch:
         state = self.record.state()
         item = self._view(state, ward, is_current=False)
         recall = self._wards.get(ward)
-        # Who stands by, or has not ended its first tick, goes by what the record says of legacy.
+        # Who stands by, or has not ended its first tick, goes by what others have left of legacy.
         judged = () if recall is None else recall.verdicts
-        verdicts = judged or last_verdicts(item.state)
+        verdicts = judged or handed_down(self.plan, item.state, self.noted.get(ward))
         result = self._decided(state, item, verdicts)
         if not isinstance(result.decision, Rollback):
             return None
@@ -264,7 +271,8 @@ class Watch:
     ) -> WardTick:
         recall = self._wards.get(item.ward)
         if recall is None:
-            recall = Recollection(memories=inherited(self.plan, state.ward(item.ward)))
+            noted = self.noted.get(item.ward)
+            recall = Recollection(memories=inherited(self.plan, state.ward(item.ward), noted))
             self._wards[item.ward] = recall
         recall.memories, verdicts = judge_ward(
             self.plan,

@@ -7,7 +7,9 @@ import pytest
 from orchestrator.core import event as ev
 from orchestrator.core.plan import Plan
 from orchestrator.core.threshold import Repetition
+from orchestrator.core.verdict import Level
 from orchestrator.errors import Refused
+from orchestrator.service.leases import LEGACY, ward_lease
 from tests.plans import FIRST, LEGACY_UP, SLOW, plan
 from tests.property import world as worlds
 from tests.property.world import World
@@ -84,6 +86,102 @@ def test_who_stands_by_goes_by_the_record_and_switches_nothing(held: World) -> N
     alert(held, 1)
     assert held.sentinels[1].sentinel.watch.attend(FIRST) is None
     assert held.exposed()
+
+
+@pytest.fixture
+def held_unrecorded(monkeypatch: pytest.MonkeyPatch) -> World:
+    """The same with a dead ledger: what is known of legacy stands on the ward's lease alone."""
+    made = patient()
+    monkeypatch.setattr(two_hands, "World", lambda: worlds.World(made))
+    world = two_hands.reached("notes")
+    for process in world.sentinels:
+        process.follower.round()
+    turns(world, 3)
+    world.ledger.down = True
+    world.numbers[LEGACY_UP] = 0.0
+    turns(world, 5)
+    alert(world, 0)
+    turns(world, 5)
+    assert world.exposed()
+    return world
+
+
+def noted(world: World) -> str:
+    (lease,) = (one for one in world.leases.all() if one.name == ward_lease(FIRST))
+    return lease.notes[LEGACY]
+
+
+def test_a_dead_ledger_is_no_reason_to_forget_it_at_a_restart(held_unrecorded: World) -> None:
+    world = held_unrecorded
+    world.sentinels[0].start()
+    alert(world, 0)
+    for _ in range(30):
+        world.clock.advance(1.0)
+        world.sentinels[0].turn()
+        world.guards[0].turn()
+        assert world.exposed()
+        assert noted(world) == "breach"
+    assert world.sentinels[0].sentinel.is_active
+
+
+def test_nor_at_a_handover(held_unrecorded: World) -> None:
+    world = held_unrecorded
+    world.sentinels[0].sentinel.stand_down()
+    alert(world, 1)
+    for _ in range(5):
+        world.clock.advance(1.0)
+        world.sentinels[1].turn()
+        assert world.exposed()
+        assert noted(world) == "breach"
+    assert world.sentinels[1].sentinel.is_active
+
+
+def test_nor_for_who_stands_by(held_unrecorded: World) -> None:
+    world = held_unrecorded
+    alert(world, 1)
+    assert world.sentinels[1].sentinel.watch.attend(FIRST) is None
+    assert world.exposed()
+
+
+def test_legacy_that_answers_again_ends_what_was_left_on_the_lease(held_unrecorded: World) -> None:
+    world = held_unrecorded
+    world.sentinels[0].sentinel.stand_down()
+    alert(world, 1)
+    world.numbers[LEGACY_UP] = 1.0
+    for _ in range(6):
+        world.clock.advance(1.0)
+        world.sentinels[1].turn()
+    assert not world.exposed()
+
+
+def test_who_led_once_goes_by_nothing_that_it_saw_then(held: World) -> None:
+    """Hours ago legacy was well in its eyes; the one that leads now knows better."""
+    before, after = (process.sentinel for process in held.sentinels)
+    before.watch._recall(FIRST).verdicts = tuple(
+        replace(one, level=Level.PASS) for one in before.watch._recall(FIRST).verdicts
+    )
+    before.stand_down()
+    held.sentinels[1].turn()
+    assert after.is_active
+    held.sentinels[0].follower.round()
+    assert before.watch.attend(FIRST) is None
+    assert held.exposed()
+
+
+@pytest.mark.parametrize("lag_s", [1, 2, 3])
+def test_what_was_just_seen_of_legacy_is_on_the_lease_at_once(lag_s: int) -> None:
+    """A sentinel that dies right after it would else leave the guard the word before."""
+    world = two_hands.reached("notes")
+    turns(world, 6 + lag_s)
+    world.numbers[LEGACY_UP] = 0.0
+    world.clock.advance(1.0)
+    world.sentinels[0].turn()
+    assert noted(world) == "breach"
+    for _ in range(30):
+        world.clock.advance(1.0)
+        world.guards[0].turn()
+    assert world.exposed()
+    assert "lease_lapsed" in [page.code for page in world.notifier.pages]
 
 
 class NoWrites:
