@@ -245,6 +245,7 @@ class Installation:
         scribe: Scribe,
         state: Callable[[], ProgrammeState],
         attend: Callable[[WardId], object | None] = lambda _ward: None,
+        may_be_exposed: Callable[[WardId], bool] = lambda _ward: False,
     ) -> StopLine:
         """Hears the bedside for one process; without `attend` its caller acts upon a report."""
         return StopLine(
@@ -252,6 +253,7 @@ class Installation:
             scribe=scribe,
             state=state,
             attend=attend,
+            may_be_exposed=may_be_exposed,
             notifier=self.notifier,
             clock=self.clock,
         )

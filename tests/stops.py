@@ -71,6 +71,7 @@ def line_of(world: World, which: int = 0) -> StopLine:
         scribe=watch.hands.scribe,
         state=process.follower.state,
         attend=watch.attend,
+        may_be_exposed=watch.may_be_exposed,
         notifier=world.notifier,
         clock=world.clock,
     )

@@ -168,7 +168,9 @@ def stop_door(installation: "Installation", one: "Sentinel", follower: "Follower
     watch = one.watch
     return StopDoor(
         plan=installation.plan,
-        line=installation.stop_line(watch.hands.scribe, follower.state, watch.attend),
+        line=installation.stop_line(
+            watch.hands.scribe, follower.state, watch.attend, watch.may_be_exposed
+        ),
         codes=stop_codes_of(installation.site),
         digest=staff_digest_of(installation.site).of,
         clock=installation.clock,

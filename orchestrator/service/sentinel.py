@@ -126,6 +126,7 @@ class Sentinel:
         if not self.is_active:
             self._try_to_lead()
         if not self.is_active:
+            self.watch.go_on()
             return
         self.fence.look()
         report = self.watch.tick()

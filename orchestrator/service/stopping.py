@@ -50,7 +50,8 @@ class StopLine:
     """One process's ear for the bedside. Thread-safe.
 
     `state`: the programme as this process knows it, its own notes included. `attend`: judge the
-    ward's alarms now; something other than None when a return goes on.
+    ward's alarms now; something other than None when a return goes on. `may_be_exposed`: whether
+    it may work in the candidate although the record, as this process knows it, has it at home.
     """
 
     plan: Plan
@@ -59,6 +60,7 @@ class StopLine:
     attend: Callable[[WardId], object | None]
     notifier: Notifier
     clock: Clock
+    may_be_exposed: Callable[[WardId], bool] = lambda _ward: False
 
     def report(
         self,
@@ -109,7 +111,13 @@ class StopLine:
         """How a report stands now; None for one that is not known (any more)."""
         state = self.state()
         found = find_report(state, as_number(number))
-        return None if found is None else receipt_of(self.plan, state, *found, self.clock.now())
+        if found is None:
+            return None
+        made = receipt_of(self.plan, state, *found, self.clock.now())
+        if made.became is not Became.AT_HOME or not self.may_be_exposed(made.ward):
+            return made
+        is_over = self.clock.now() > made.waits_until
+        return replace(made, became=Became.UNCONFIRMED if is_over else Became.FROZEN)
 
     def acknowledge(self, number: str, role: Role) -> Receipt:
         """Somebody takes a report in hand; who was first stays.

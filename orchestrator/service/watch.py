@@ -8,7 +8,7 @@ Source: design sections 4 and 8; rules 1, 2 and 5.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -35,10 +35,11 @@ from orchestrator.core.ids import SignalName
 from orchestrator.core.judging import Memories, changes, handed_down, inherited, judge_ward
 from orchestrator.core.plan import Plan, Signal
 from orchestrator.core.reading import Reading
-from orchestrator.core.route import ObservedRoute
-from orchestrator.core.state import ProgrammeState
+from orchestrator.core.route import ObservedRoute, Route
+from orchestrator.core.state import Phase, ProgrammeState
 from orchestrator.core.verdict import Level, Memory, Verdict
 from orchestrator.core.view import (
+    Care,
     WardView,
     foreign_return,
     gathered_signals,
@@ -47,7 +48,7 @@ from orchestrator.core.view import (
     stray_slices,
     view,
 )
-from orchestrator.errors import Unavailable
+from orchestrator.errors import Refused, Unavailable
 from orchestrator.ports import Notifier, Page, Readings
 from orchestrator.service.returns import Returns, Running
 from orchestrator.service.rollback import Hands
@@ -55,6 +56,7 @@ from wards.model import WardId
 from wards.shifts import incoming
 
 log = structlog.get_logger()
+ASK_AGAIN_S = 1.0  # a message may name every ward, and each question may take as long as a request
 
 
 class Readers(Protocol):
@@ -126,6 +128,7 @@ class Watch:
     on the executor.
 
     `noted`: how ready legacy was for each ward by whoever noted it last on the ward's lease.
+    `leads`: this sentinel is the active one.
     """
 
     plan: Plan
@@ -135,6 +138,8 @@ class Watch:
     notifier: Notifier
     executor: Executor
     noted: Mapping[WardId, Level] = field(default_factory=dict[WardId, Level])
+    leads: bool = False
+    _missed_at_s: float | None = None
     _wards: dict[WardId, Recollection] = field(default_factory=dict[WardId, Recollection])
     _routes: dict[WardId, ObservedRoute] = field(default_factory=dict[WardId, ObservedRoute])
     _returns: Returns = field(init=False)
@@ -151,11 +156,26 @@ class Watch:
     def take_over(self, unwatched_since: datetime | None) -> None:
         """Become the active sentinel: remember nothing, and say since when nobody looked."""
         self._wards.clear()
+        self.leads = True
         self.hands.scribe.note(None, WatchTaken(unwatched_since=unwatched_since))
 
     def stand_by(self) -> None:
         """Be the active sentinel no more: what was seen till now is soon an old story."""
+        self.leads = False
         self._wards.clear()
+
+    def go_on(self) -> None:
+        """While another one leads, which may never hear of them: try the returns again that were
+        begun here and could not be written."""
+        for ward in self.plan.wards:
+            if self.unwritten_s(ward.id) <= 0:
+                continue
+            state = self.record.state().ward(ward.id)
+            is_written = state.returned is not None and state.returned.epoch is not None
+            if state.phase is Phase.RETURNING and not is_written:
+                self.attend(ward.id)
+            else:
+                self._returns.ended(ward.id)
 
     def tick(self) -> TickReport:
         """Look, judge and return; then write down, page and gather."""
@@ -181,18 +201,29 @@ class Watch:
     def attend(self, ward: WardId) -> Running | None:
         """Judge one ward's alarms now, without waiting for a tick, and begin the return that they
         ask for; its future, or None when nothing returns. What needs more than that (a sick
-        legacy, pages) the next tick does. From any thread; needs no readings and no route.
+        legacy, pages) the next tick does, of whoever leads. From any thread; needs no readings and
+        no route.
         """
         state = self.record.state()
-        item = self._view(state, ward, is_current=False)
+        item = self._seen_now(state, ward)
         recall = self._wards.get(ward)
         # Who stands by, or has not ended its first tick, goes by what others have left of legacy.
         judged = () if recall is None else recall.verdicts
         verdicts = judged or handed_down(self.plan, item.state, self.noted.get(ward))
         result = self._decided(state, item, verdicts)
-        if not isinstance(result.decision, Rollback):
-            return None
-        return self._returns.begin(item, result.decision.cause)
+        match result.decision:
+            case Rollback(cause=cause):
+                return self._returns.begin(item, cause)
+            case Hold(cause=cause) if cause is not None and not self._is_told_of():
+                self._block(result, cause)
+            case _:
+                pass
+        return None
+
+    def may_be_exposed(self, ward: WardId) -> bool:
+        """Whether the ward works in the candidate, as far as this process can see now; where
+        nobody can say, it may. From any thread."""
+        return bool(self._seen_now(self.record.state(), ward).exposed)
 
     def legacy_of(self, ward: WardId) -> Level:
         """How ready legacy was for the ward at the last tick; BLIND when nobody looked."""
@@ -250,6 +281,39 @@ class Watch:
         observed = self._routes.get(ward)
         route = None if observed is None else observed.route
         return view(self.plan, state.ward(ward), route, is_current=is_current)
+
+    def _seen_now(self, state: ProgrammeState, ward: WardId) -> WardView:
+        """The ward between ticks. Who leads has a picture a tick old; who stands by has none, and
+        perhaps no record either (a dead ledger, a new pod): it reads the route. What neither can
+        say is exposed: to write legacy once more is never wrong, to leave harm alone is."""
+        if self.leads:
+            return self._view(state, ward, is_current=False)
+        route = self._route_now(ward)
+        item = view(self.plan, state.ward(ward), route, is_current=False)
+        if route is not None or self._is_record_fresh():
+            return item
+        everything = tuple(one.name for one in self.plan.slices)
+        return replace(item, exposed=everything, care=Care.EXPOSED)
+
+    def _route_now(self, ward: WardId) -> Route | None:
+        now_s, missed_at_s = self.hands.clock.monotonic(), self._missed_at_s
+        if missed_at_s is not None and now_s - missed_at_s < ASK_AGAIN_S:
+            return None
+        try:
+            return self.hands.routes.get(ward).route
+        except (Unavailable, Refused) as error:
+            log.warning("routes.missed", ward=ward, problem=str(error))
+            self._missed_at_s = self.hands.clock.monotonic()
+            return None
+
+    def _is_record_fresh(self) -> bool:
+        """The ledger was read to its end within a lease."""
+        since_s = self.hands.clock.monotonic() - self.plan.policy.lease_s
+        return self.record.read_after(since_s)
+
+    def _is_told_of(self) -> bool:
+        """Whether a tick of whoever leads will know of it, and tell people."""
+        return self.leads or self._is_record_fresh()
 
     def _read(self, views: tuple[WardView, ...]) -> Readings:
         wanted = {
