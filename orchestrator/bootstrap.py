@@ -207,6 +207,7 @@ class Installation:
             gauges=gauges,
             clock=self.clock,
             lease_s=lease_s,
+            plan_hash=self.plan_hash,
             leftovers=Leftovers(
                 plan=self.plan,
                 routes=routes,

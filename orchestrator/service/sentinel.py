@@ -19,7 +19,7 @@ from orchestrator.core.route import Route
 from orchestrator.core.state import ProgrammeState
 from orchestrator.core.verdict import Level
 from orchestrator.errors import Unavailable
-from orchestrator.ports import Clock, Leases
+from orchestrator.ports import Clock, Leases, Page
 from orchestrator.service.drill import Leftovers
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.gateways import GatewayWatch
@@ -105,12 +105,14 @@ class Sentinel:
     gauges: Gauges
     clock: Clock
     lease_s: float
+    plan_hash: str
     leftovers: Leftovers
     deaf_s: Callable[[], float] = lambda: 0.0
     remind: Callable[[], None] = lambda: None
     is_active: bool = False
     last_tick: TickReport | None = None
     last_tick_at_s: float | None = None
+    _paged_plan: str | None = None
     _renewed_at_s: dict[str, float] = field(default_factory=dict[str, float])
     _onsets: Onsets = field(default_factory=Onsets)
     _grants: Grants = field(init=False)
@@ -249,14 +251,25 @@ class Sentinel:
 
     def _grant(self, report: TickReport) -> None:
         """Allow the forward writes that are in the ledger, of wards that are leased and clear."""
-        seen = self.watch.routes()
-        if not self._may_grant():
+        seen, state = self.watch.routes(), self.watch.record.state()
+        if self._has_another_plan(state) or not self._may_grant():
             self._grants.take_back(seen)
             return
-        state = self.watch.record.state()
         wards = (item.view.ward for item in report.wards)
         leased = {ward for ward in wards if ward_lease(ward) in self._renewed_at_s}
         self._grants.look(report, seen, state, leased=leased)
+
+    def _has_another_plan(self, state: ProgrammeState) -> bool:
+        """Its thresholds may be looser than those that were approved, so it allows nothing. It
+        goes on watching and returning: by some plan is better than by none."""
+        theirs = state.plan_hash
+        if theirs is None or theirs == self.plan_hash:
+            self._paged_plan = None
+            return False
+        if self._paged_plan != theirs:
+            self._paged_plan = theirs
+            self.watch.notifier.page(_plan_page(theirs, self.plan_hash))
+        return True
 
     def _may_grant(self) -> bool:
         """Whatever speaks against it would have been heard within a lease: an alert, a hold or a
@@ -322,6 +335,16 @@ class Sentinel:
             self.gauges.legacy(item.view.ward, is_ready=is_ready)
         for after_s in self._onsets.detected(report):
             self.gauges.detected(after_s)
+
+
+def _plan_page(theirs: str, ours: str) -> Page:
+    return Page(
+        ward=None,
+        code="other_plan",
+        message=f"The programme runs under plan {theirs[:12]}, and the sentinel that leads was "
+        f"started with {ours[:12]}. It watches and returns by its own; nothing moves forward.",
+        next_action="Give the sentinel the approved plan file and start it again.",
+    )
 
 
 def leased_wards(report: TickReport, state: ProgrammeState) -> tuple[WardId, ...]:

@@ -290,6 +290,7 @@ class SentinelProcess:
             gauges=NullGauges(),
             clock=world.clock,
             lease_s=lease_s,
+            plan_hash="h",
             leftovers=Leftovers(
                 plan=world.plan,
                 routes=routes,

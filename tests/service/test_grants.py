@@ -12,7 +12,7 @@ from orchestrator.core.route import ObservedRoute
 from orchestrator.errors import Conflict, Unavailable
 from orchestrator.service.advance import Did
 from orchestrator.service.leases import RELEASED, SENTINEL
-from tests.plans import CSO, FIRST, HEAD, LEGACY_UP, SECOND, plan
+from tests.plans import CSO, FIRST, HEAD, LEGACY_UP, SECOND, SLOW, plan
 from tests.property.world import World
 from tests.service.test_two_hands import around
 
@@ -240,6 +240,51 @@ def test_the_next_intent_has_a_grant_of_its_own() -> None:
     assert not world.exposed()
     world.clock.meanwhile = world.sentinels[0].turn
     for _ in range(30):
+        around(world)
+        world.flows[0].turn()
+    assert world.exposed()
+
+
+def under_another_plan() -> World:
+    """The sentinel was started with a file that is not the plan the programme runs under."""
+    world = about_to_expose()
+    for process in world.sentinels:
+        process.sentinel.plan_hash = "another"
+    return world
+
+
+def test_a_sentinel_with_another_plan_allows_nothing_and_people_are_told_once() -> None:
+    world = under_another_plan()
+    for _ in range(30):
+        around(world)
+        world.flows[0].turn()
+    assert not world.exposed()
+    assert not world.routes.get_quietly(FIRST).granted
+    assert [page.code for page in world.notifier.pages].count("other_plan") == 1
+
+
+def test_it_goes_on_watching_returning_and_renewing() -> None:
+    world = about_to_expose()
+    asleep_before_its_write(world, lambda: turns(world, 3))
+    assert world.exposed()
+    world.sentinels[0].sentinel.plan_hash = "another"
+    turns(world, int(3 * world.plan.policy.lease_s))
+    assert world.exposed(), "its signs of life go on"
+    world.numbers[SLOW] = 1e9
+    turns(world, 5)
+    assert not world.exposed()
+    assert world.routes.get_quietly(FIRST).route.annotation.who.startswith("sentinel")
+
+
+def test_with_the_programmes_own_plan_back_it_allows_again() -> None:
+    world = under_another_plan()
+    for _ in range(20):
+        around(world)
+        world.flows[0].turn()
+    assert not world.exposed()
+    for process in world.sentinels:
+        process.sentinel.plan_hash = "h"
+    for _ in range(20):
         around(world)
         world.flows[0].turn()
     assert world.exposed()
