@@ -33,6 +33,7 @@ from orchestrator.service.leases import (
     GUARD,
     LEGACY,
     SENTINEL,
+    TAKEN_BY,
     Keeper,
     LeaseBook,
     ward_lease,
@@ -157,11 +158,21 @@ class Guard:
         record = self.book.record(name)
         if self._is_ours(name):
             return True  # taken to restore, and the route is still exposed: go on
+        if self._is_left_by_another(name):
+            return True
         if record is not None:
             self._unleased_since_s.pop(ward, None)
             return self.book.is_lapsed(name)
         since_s = self._unleased_since_s.setdefault(ward, self.clock.monotonic())
         return self.clock.monotonic() - since_s > self.lease_s
+
+    def _is_left_by_another(self, name: str) -> bool:
+        """Another guard found it lapsed and took it, and neither the route nor the lease has moved
+        since: it hangs, or is gone. That nobody watches need not be found out once more."""
+        record, age_s = self.book.record(name), self.book.age_s(name)
+        if record is None or age_s is None or record.notes.get(TAKEN_BY) != GUARD:
+            return False
+        return age_s > record.duration_s / LOOKS_NEEDED
 
     def _is_ours(self, name: str) -> bool:
         """Held by this guard, or by the one in whose place it was started."""
@@ -178,7 +189,9 @@ class Guard:
         if self._is_returning(route.ward):
             return
         name = ward_lease(route.ward)
-        if not self.keeper.hold(name, {ACTION: GuardAction.RESTORE}, seize=self._is_ours(name)):
+        notes = {ACTION: GuardAction.RESTORE, TAKEN_BY: GUARD}
+        may_seize = self._is_ours(name) or self._is_left_by_another(name)
+        if not self.keeper.hold(name, notes, seize=may_seize):
             return  # renewed meanwhile: somebody lives
         cause = Cause(trigger=Trigger.LEASE, reason="nobody renewed the ward's lease")
         hands = self.hands_for(route)

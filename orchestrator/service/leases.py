@@ -22,6 +22,7 @@ BEHIND = "behind_s"  # note on the sentinel's lease: how long the ledger has mis
 DEAF = "deaf_s"  # note on the sentinel's lease: how long no alert source has answered it
 FENCE = "fence"  # note on the sentinel's lease: whether the fence refused what it must
 LEGACY = "legacy"  # note on a ward's lease: how ready legacy was at the last tick
+TAKEN_BY = "taken_by"  # note on a ward's lease: a guard took it, to act on it
 ACTION = "guard"  # note on a ward's lease: what the guard is to do when it lapses
 
 
