@@ -42,15 +42,21 @@ class WardView:
 def view(plan: Plan, state: WardState, route: Route | None, *, is_current: bool = True) -> WardView:
     """Combine route and record; without a route the record alone says what is exposed.
 
-    A route that is not current (the last one read) takes nothing away: what it or the record
-    exposes is watched.
+    A route that is not current (the last one read, or a picture older than the record) takes
+    nothing away: what it or the record exposes is watched.
     """
     exposed = () if route is None else exposed_slices(route)
-    if route is None or not is_current:
+    if route is None or not is_current or _is_outrun(route, state):
         exposed = _both(plan, exposed, recorded_exposure(plan, state))
     return WardView(
         ward=state.ward, state=state, route=route, exposed=exposed, care=_care(plan, state, exposed)
     )
+
+
+def _is_outrun(route: Route, state: WardState) -> bool:
+    """The record has seen the ward under a later epoch than this picture of its route shows. A
+    promotion that is only intended outruns nothing: its route is still to be written."""
+    return state.intent is None and route.epoch < state.epoch
 
 
 def _both(
