@@ -151,6 +151,7 @@ class Watch:
             executor=self.executor,
             state_of=lambda ward: self.record.state().ward(ward),
             procedure_of=lambda ward: self.plan.ward(ward).downtime_procedure,
+            is_fresh=self._knows_the_end,
         )
 
     def take_over(self, unwatched_since: datetime | None) -> None:
@@ -214,7 +215,7 @@ class Watch:
         match result.decision:
             case Rollback(cause=cause):
                 return self._returns.begin(item, cause)
-            case Hold(cause=cause) if cause is not None and not self._is_told_of():
+            case Hold(cause=cause) if cause is not None and not self._knows_the_end():
                 self._block(result, cause)
             case _:
                 pass
@@ -311,8 +312,8 @@ class Watch:
         since_s = self.hands.clock.monotonic() - self.plan.policy.lease_s
         return self.record.read_after(since_s)
 
-    def _is_told_of(self) -> bool:
-        """Whether a tick of whoever leads will know of it, and tell people."""
+    def _knows_the_end(self) -> bool:
+        """By its own watching, or by a ledger that answers; then whoever leads knows it too."""
         return self.leads or self._is_record_fresh()
 
     def _read(self, views: tuple[WardView, ...]) -> Readings:

@@ -17,7 +17,7 @@ from orchestrator.adapters.kubernetes.client import Cluster
 from orchestrator.adapters.kubernetes.documents import observed, written
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
 from orchestrator.core.ids import Side, SliceName
-from orchestrator.core.route import Annotation, Route, Rule, all_legacy, is_exposed
+from orchestrator.core.route import NO_GRANT, Annotation, Route, Rule, all_legacy, is_exposed
 from orchestrator.errors import Conflict, Refused
 from orchestrator.service.fence import breaches
 from tests.real.kube_server import ApiError
@@ -385,6 +385,18 @@ def test_only_the_sentinel_grants(kube: KubeSite, ward: WardId, account: str) ->
     self_granted(changed)
     with pytest.raises(ApiError, match="not_yours"):
         kube.server.call("PUT", f"{ROUTES}/ward-{ward}", changed, token=kube.tokens[account])
+
+
+@pytest.mark.parametrize("account", ["guard", "worker", "sentinel"])
+def test_whoever_may_write_takes_a_grant_away(kube: KubeSite, ward: WardId, account: str) -> None:
+    """The guard does so where the sentinel that gave it is dead."""
+    kube.grant(ward, 7)
+    with closing(Cluster(kube.kubeconfig(account), timeout_s=5.0)) as cluster:
+        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+        observed = routes.get(ward)
+        assert observed.granted == 7
+        left = routes.grant(ward, NO_GRANT, resource_version=observed.resource_version)
+        assert not left.granted
 
 
 def test_an_exposed_slice_may_stay_while_another_returns(kube: KubeSite, ward: WardId) -> None:
