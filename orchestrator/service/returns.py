@@ -53,9 +53,9 @@ class Returns:
             if state.phase is Phase.ROLLED_BACK and item.state.phase is not Phase.ROLLED_BACK:
                 return None
             since_s = self._since_s.setdefault(item.ward, self.hands.clock.monotonic())
+            waits_for = self._delayed(item.ward, before)
             begun = self.executor.submit(self._go, state, cause, since_s)
             self._running[item.ward] = begun
-            waits_for = self._delayed(item.ward, before)
         if waits_for:
             self.notifier.page(_page(item.ward, waits_for, self.procedure_of(item.ward)))
         return begun
