@@ -160,7 +160,7 @@ class Installation:
 
     def follower(self, *, name: str, every_s: float) -> Follower:
         """Follows the ledger beside the work, draining this machine's journals into it."""
-        from orchestrator.ledger import FileReplica, drain
+        from orchestrator.ledger import FileReplica, drain, pending_in
 
         return Follower(
             self.ledger,
@@ -168,6 +168,7 @@ class Installation:
             replica=FileReplica(self.site.replica_dir / f"{name}.jsonl"),
             drain=lambda: drain(self.site.journal_dir, self.ledger),
             every_s=every_s,
+            journalled=lambda: pending_in(self.site.journal_dir),
         )
 
     def sentinel(

@@ -1,8 +1,9 @@
 """Follows the ledger beside the tick, and never in its way.
 
 One thread drains the local journal into the ledger and reads what is new. What has been
-read is kept in a local replica, so that a process that starts while the database is gone
-still knows the wards. Source: design section 4, "if the ledger is down".
+read is kept in a local replica, and what the ledger does not have yet in the machine's own
+journals, so that a process that starts while the database is gone still knows the wards.
+Source: design section 4, "if the ledger is down".
 """
 
 import threading
@@ -42,7 +43,10 @@ class Follower:
         replica: Replica,
         drain: Callable[[], object],
         every_s: float,
+        journalled: Callable[[], Iterable[Draft]] = tuple,
     ) -> None:
+        """`journalled`: what this machine's journals hold for the ledger, in order of time; asked
+        once, for what an earlier process said that no ledger has heard."""
         self._ledger = ledger
         self._clock = clock
         self._replica = replica
@@ -50,8 +54,14 @@ class Follower:
         self._every_s = every_s
         self._lock = threading.Lock()
         self._own: dict[str, tuple[Draft, float]] = {}
-        self._state = fold(replica.load())
-        self._ahead = self._state
+        # Before the replica: what is drained in between is then in one of the two at least.
+        pending = _pending_of(journalled)
+        kept = replica.load()
+        self._state = self._ahead = fold(kept)
+        seen = {entry.draft.id for entry in kept}
+        for draft in pending:
+            if draft.id not in seen:
+                self.add(draft)
         self._fresh_since_s: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
@@ -70,13 +80,13 @@ class Follower:
         return self._ahead
 
     def add(self, draft: Draft) -> None:
-        """This process wrote a happening that the ledger does not have yet."""
+        """This process, or one before it, wrote a happening that the ledger does not have yet."""
         with self._lock:
             self._own[draft.id] = (draft, self._clock.monotonic())
             self._ahead = apply(self._ahead, draft)
 
     def pending(self) -> int:
-        """How many of our own happenings the ledger has not shown us yet."""
+        """How many happenings of this machine the ledger has not shown us yet."""
         with self._lock:
             return len(self._own)
 
@@ -151,3 +161,12 @@ class Follower:
                 # The outermost loop of this thread: following late is safe, not following is not.
                 log.exception("follower.stumbled")
             self._stop.wait(self._every_s)
+
+
+def _pending_of(journalled: Callable[[], Iterable[Draft]]) -> tuple[Draft, ...]:
+    """A journal that cannot be read keeps no process from watching."""
+    try:
+        return tuple(journalled())
+    except Exception:
+        log.exception("journal.unread")
+        return ()

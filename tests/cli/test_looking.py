@@ -7,7 +7,8 @@ from threading import Thread
 
 import pytest
 
-from orchestrator.core.event import DrillDone
+from orchestrator.core.event import Actor, DrillDone, HoldPlaced
+from orchestrator.core.ids import ActorKind
 from orchestrator.errors import ExitCode
 from orchestrator.ledger import FileReplica
 from tests.cli.conftest import PLAN, SECOND, WARD, Home, empty_ledger
@@ -97,6 +98,13 @@ def test_history_tells_every_happening_in_words(home: Home) -> None:
     assert [
         line["seq"] for line in home.run("history", WARD, "--last", "2", "--format", "json").json
     ] == [4, 5]
+
+
+def test_a_sentinel_that_starts_knows_what_this_machines_journals_hold(home: Home) -> None:
+    before = home.installation.scribe(Actor(kind=ActorKind.PERSON, name="cso"))
+    before.note(WARD, HoldPlaced(reason="look first"))
+    follower = home.installation.follower(name="sentinel", every_s=1.0)
+    assert follower.state().ward(WARD).held == "look first"
 
 
 def test_with_the_ledger_down_the_local_copy_is_shown_and_said(home: Home) -> None:

@@ -205,6 +205,10 @@ class World:
                 self.ledger.append(pending)
                 journal.settle(draft.id for draft in pending)
 
+    def journalled(self) -> list[Draft]:
+        """What the journals hold for the ledger, in order of time."""
+        return sorted((d for j in self.journals for d in j.pending()), key=lambda d: d.at)
+
     def read_all(self, signals: Any, wards: Any, *, deadline_s: float) -> Any:
         return {
             (ward, signal.name): self._reading(signal.name) for ward in wards for signal in signals
@@ -218,12 +222,11 @@ class World:
         """What the ledger and every journal together say; the truth of the record."""
         entries = self.ledger.kept()
         state = self._folded = fold(entries[self._folded.head :], self._folded)
-        pending = [d for j in self.journals for d in j.pending()]
+        pending = self.journalled()
         seen = {entry.draft.id for entry in entries} if pending else set()
-        rest = sorted((d for d in pending if d.id not in seen), key=lambda d: d.at)
         from orchestrator.core.state import apply
 
-        for draft in rest:
+        for draft in (d for d in pending if d.id not in seen):
             state = apply(state, draft)
         return state
 
@@ -262,6 +265,7 @@ class SentinelProcess:
             replica=self.replica,
             drain=world.drain,
             every_s=1.0,
+            journalled=world.journalled,
         )
         scribe.listen(self.follower.add)
         watch = Watch(
