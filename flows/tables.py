@@ -12,8 +12,9 @@ from orchestrator.core.decision import blocked_return
 from orchestrator.core.event import VerdictChanged
 from orchestrator.core.gates.answer import Closed, GateAnswer, Open, Unknown
 from orchestrator.core.plan import Plan, Signal
+from orchestrator.core.seen import LastVerdict
 from orchestrator.core.soak import SoakProgress
-from orchestrator.core.state import LastVerdict, Phase, ProgrammeState, WardState
+from orchestrator.core.state import Phase, ProgrammeState, WardState
 from orchestrator.core.threshold import BaselineRatio, Direction, Limit, Threshold, Tripwire
 from orchestrator.core.verdict import Level, worst
 

@@ -90,14 +90,24 @@ def hear(concerns: Concerns, heard: AlertHeard, at: datetime) -> Concerns:
     """After an alert's status changed; a resolved one stands no longer."""
     before = _alert(concerns, heard.fingerprint)
     others = tuple(one for one in concerns.alerts if one is not before)
+    is_old = before is not None and _is_old(before, heard, at)
     if heard.status is AlertStatus.RESOLVED:
         over = (*concerns.resolved, (heard.fingerprint, heard.started_at))
-        return replace(concerns, alerts=others, resolved=over[-RESOLVED_KEPT:])
+        left = concerns.alerts if is_old else others
+        return replace(concerns, alerts=left, resolved=over[-RESOLVED_KEPT:])
+    if is_old:
+        return concerns
     if before is None or before.heard.started_at != heard.started_at:
         now = StandingAlert(heard=heard, heard_at=at)
     else:
         now = replace(before, heard=heard)
     return replace(concerns, alerts=(*others, now))
+
+
+def _is_old(standing: StandingAlert, heard: AlertHeard, at: datetime) -> bool:
+    """Whether it is a word, come late, of an earlier time that the alert fired: by both clocks,
+    for one alert may have two starts (two Alertmanagers), and its end is told only once."""
+    return heard.started_at < standing.heard.started_at and at < standing.heard_at
 
 
 def report(concerns: Concerns, made: StopReported | StopUnproven, at: datetime) -> Concerns:

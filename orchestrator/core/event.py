@@ -6,14 +6,17 @@ Source: design sections 3, 8 and 11.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from orchestrator.core.ids import ActorKind, Role, SignalName, SliceName, StageName
 from orchestrator.core.verdict import Code, Level
 from wards.model import WardId
 from wards.shifts import ShiftKind
+
+# What the clocks of two hosts may differ by before much else refuses them (Kerberos, TLS).
+CLOCKS_APART: Final = timedelta(minutes=5)
 
 
 class Trigger(StrEnum):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core.plan import Plan, Soak
-from orchestrator.core.state import Blemish, WardState
+from orchestrator.core.seen import Blemish
+from orchestrator.core.state import WardState
 from wards.shifts import Shift, ShiftKind, whole_shifts
 
 SATURDAY = 5

@@ -2,8 +2,9 @@
 
 One table, MOVES, says which happening moves a ward to which phase. A happening that has
 no place in the present phase (a late answer of an older run, say) moves nothing and is
-counted. Invariant: any prefix of entries folds to a legal state, and after
-RollbackIntended nothing but two roles' agreement lets a ward start again.
+counted; so are words of a return that two roles have let the ward go on from. Invariant: any
+prefix of entries folds to a legal state, and after RollbackIntended nothing but two roles'
+agreement lets a ward start again.
 Source: design sections 4 and 11.
 """
 
@@ -13,9 +14,10 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from orchestrator.core import concern
+from orchestrator.core import concern, seen
 from orchestrator.core.concern import NO_CONCERNS, Concerns, Drill
 from orchestrator.core.event import (
+    CLOCKS_APART,
     AlertHeard,
     AlertUnplaced,
     ApprovalGiven,
@@ -50,8 +52,9 @@ from orchestrator.core.event import (
     WardStarted,
     WatchTaken,
 )
-from orchestrator.core.ids import Role, SignalName, StageName
-from orchestrator.core.verdict import Level
+from orchestrator.core.freeze import Freeze, frozen_by_report
+from orchestrator.core.ids import ActorKind, Role, SignalName, StageName
+from orchestrator.core.seen import Baseline, Blemish, LastVerdict
 from wards.model import WardId
 from wards.shifts import ShiftKind
 
@@ -80,6 +83,13 @@ MOVES: Mapping[tuple[Phase, type[Happening]], Phase] = MappingProxyType(
         (Phase.AT_STAGE, RollbackIntended): Phase.RETURNING,
         (Phase.PROMOTING, RollbackIntended): Phase.RETURNING,
         (Phase.ACCEPTED, RollbackIntended): Phase.RETURNING,
+        # A return whose beginning the record does not have; only under an epoch above all others.
+        (Phase.AT_STAGE, RollbackWritten): Phase.RETURNING,
+        (Phase.PROMOTING, RollbackWritten): Phase.RETURNING,
+        (Phase.ACCEPTED, RollbackWritten): Phase.RETURNING,
+        (Phase.AT_STAGE, RollbackProven): Phase.ROLLED_BACK,
+        (Phase.PROMOTING, RollbackProven): Phase.ROLLED_BACK,
+        (Phase.ACCEPTED, RollbackProven): Phase.ROLLED_BACK,
         (Phase.RETURNING, RollbackWritten): Phase.RETURNING,
         (Phase.RETURNING, RollbackPending): Phase.RETURNING,
         (Phase.RETURNING, RollbackProven): Phase.ROLLED_BACK,
@@ -88,6 +98,8 @@ MOVES: Mapping[tuple[Phase, type[Happening]], Phase] = MappingProxyType(
     }
 )
 MOVERS = frozenset(happening for _, happening in MOVES)
+FORWARD = (Phase.AT_STAGE, Phase.PROMOTING, Phase.ACCEPTED)
+HOMEWARD = (Phase.RETURNING, Phase.ROLLED_BACK)
 # Watching is not progress: these do not make a person's screen stale.
 OBSERVATIONS = (
     VerdictChanged, BaselineMeasured, GateAnswered, WatchTaken,
@@ -119,35 +131,11 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastVerdict:
-    """The verdict a signal has had since `since`."""
-
-    verdict: VerdictChanged
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blemish:
-    """A time in which the ward was blind or in breach: shifts it touches do not soak."""
-
-    since: datetime
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
-    """What a signal reads on legacy for one kind of shift (signal's unit)."""
-
-    signal: SignalName
-    shift: ShiftKind
-    value: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WardState:
     """One ward. `stage` is the one it stands on; `seq` that of the last entry which is not
-    mere watching; `epoch` the greatest that any entry named; `exposed_since` the intent that
-    first exposed it, kept until a return."""
+    mere watching; `epoch` the greatest that any entry named, `home_epoch` that of any return,
+    `forward_epoch` that of any promotion; `exposed_since` the intent that first exposed it, kept
+    until a return; `resumed_at` when two roles let it begin again."""
 
     ward: WardId
     phase: Phase = Phase.WAITING
@@ -155,6 +143,7 @@ class WardState:
     entered_at: datetime | None = None
     epoch: int = 0
     home_epoch: int = 0
+    forward_epoch: int = 0
     seq: int = 0
     intent: Intent | None = None
     returned: Return | None = None
@@ -169,6 +158,7 @@ class WardState:
     settled: tuple[tuple[SignalName, float], ...] = ()
     resume_roles: frozenset[Role] = frozenset()
     exposed_since: datetime | None = None
+    resumed_at: datetime | None = None
     concerns: Concerns = NO_CONCERNS
     drill: Drill | None = None
     out_of_place: int = 0
@@ -183,25 +173,6 @@ class WardState:
     def settled_occurrences(self, signal: SignalName) -> float:
         """Occurrences of a never event that people dealt with before the ward resumed."""
         return dict(self.settled).get(signal, 0.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freeze:
-    """Why nothing moves forward in the programme. `ward`: whose return or report began it; None
-    when the programme itself was stopped. `report`: the only cause is that bedside report.
-    `seq`: of the entry that began it, 0 while it is only in a journal."""
-
-    ward: WardId | None
-    reason: str
-    since: datetime
-    agreed: frozenset[Role] = frozenset()
-    report: str | None = None
-    seq: int = 0
-
-    @property
-    def origin(self) -> str:
-        """Where it began: a ward, or the programme."""
-        return "the programme" if self.ward is None else self.ward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +213,16 @@ def apply(state: ProgrammeState, draft: Draft, *, seq: int | None = None) -> Pro
     before = state.ward(draft.ward)
     after = _apply_to_ward(before, draft, seq=seq)
     wards = MappingProxyType({**state.wards, draft.ward: after})
-    return _freeze(replace(state, wards=wards), draft, seq=seq)
+    state = replace(state, wards=wards)
+    return _freeze(state, draft, _begun(before, after, draft), seq=seq)
+
+
+def _begun(before: WardState, after: WardState, draft: Draft) -> Cause | None:
+    """The cause of the return that this word began, or asked for once more."""
+    if isinstance(draft.happening, RollbackIntended):
+        return None if _is_over(before, draft) else draft.happening.cause
+    has_begun = before.phase in FORWARD and after.phase in HOMEWARD
+    return after.returned.cause if has_begun and after.returned is not None else None
 
 
 def _apply_to_programme(state: ProgrammeState, draft: Draft, *, seq: int | None) -> ProgrammeState:
@@ -260,7 +240,9 @@ def _apply_to_programme(state: ProgrammeState, draft: Draft, *, seq: int | None)
             return state
 
 
-def _freeze(state: ProgrammeState, draft: Draft, *, seq: int | None) -> ProgrammeState:
+def _freeze(
+    state: ProgrammeState, draft: Draft, begun: Cause | None, *, seq: int | None
+) -> ProgrammeState:
     """A return freezes the programme, a report from the bedside too; one that is taken back ends
     the freeze that it alone began. A report during a freeze makes both roles say so again. A
     stopped programme is frozen by more than any ward."""
@@ -271,22 +253,17 @@ def _freeze(state: ProgrammeState, draft: Draft, *, seq: int | None) -> Programm
             return replace(state, freeze=replace(state.freeze, agreed=frozenset()))
         case _ if state.stopped is not None:
             return state
-        case RollbackIntended(cause=cause):
-            frozen = Freeze(ward=draft.ward, reason=cause.reason, since=draft.at, seq=seq or 0)
+        case _ if begun is not None:
+            frozen = Freeze(ward=draft.ward, reason=begun.reason, since=draft.at, seq=seq or 0)
             return replace(state, freeze=frozen)
         case StopReported(report=number):
-            return replace(state, freeze=_stopped_by(draft.ward, number, draft.at, seq or 0))
+            return replace(state, freeze=frozen_by_report(draft.ward, number, draft.at, seq or 0))
         case ReturnCancelled(trigger=Trigger.STOP, subject=subject) if (
             state.freeze is not None and state.freeze.report == subject
         ):
             return replace(state, freeze=_still_frozen(state, state.freeze, seq or 0))
         case _:
             return state
-
-
-def _stopped_by(ward: WardId, report: str, since: datetime, seq: int) -> Freeze:
-    reason = f"the line was stopped at the bedside (report {report})"
-    return Freeze(ward=ward, reason=reason, since=since, report=report, seq=seq)
 
 
 def _still_frozen(state: ProgrammeState, freeze: Freeze, seq: int) -> Freeze | None:
@@ -300,7 +277,7 @@ def _still_frozen(state: ProgrammeState, freeze: Freeze, seq: int) -> Freeze | N
     if not standing:
         return None
     since, ward, report = min(standing)
-    return _stopped_by(ward, report, since, seq)
+    return frozen_by_report(ward, report, since, seq)
 
 
 def _thaw(state: ProgrammeState, role: Role) -> ProgrammeState:
@@ -322,11 +299,15 @@ def _blemish_all(state: ProgrammeState, since: datetime, until: datetime) -> Pro
 
 def _apply_to_ward(ward: WardState, draft: Draft, *, seq: int | None) -> WardState:
     happening = draft.happening
+    is_ours = _belongs(ward, happening) and not _is_over(ward, draft)
+    is_unsaid = ward.phase in FORWARD and isinstance(happening, RollbackWritten | RollbackProven)
     ward = _note_home(ward, happening)
-    if not _belongs(ward, happening):
+    if not is_ours:
         return replace(ward, out_of_place=ward.out_of_place + 1)
     if seq is not None and not isinstance(happening, OBSERVATIONS):
         ward = replace(ward, seq=seq)
+    if is_unsaid:
+        ward = _begin_return(ward, _unsaid_cause(draft), draft.at, draft)
     moved = replace(ward, phase=MOVES.get((ward.phase, type(happening)), ward.phase))
     return _detail(moved, draft)
 
@@ -343,12 +324,34 @@ def _note_home(ward: WardState, happening: Happening) -> WardState:
 
 
 def _belongs(ward: WardState, happening: Happening) -> bool:
-    """In place by phase, and, for the end of a promotion, the end of the one that is open."""
+    """In place by phase, and, for the end of a promotion, the end of the one that is open; a
+    return of whose beginning nothing is known is one that the record does not have yet."""
     if not is_in_place(ward.phase, happening):
         return False
+    if isinstance(happening, RollbackWritten | RollbackProven) and ward.phase in FORWARD:
+        return happening.epoch > ward.home_epoch
     if isinstance(happening, StageEntered | PromotionAbandoned):
         return ward.intent is not None and ward.intent.epoch == happening.epoch
     return True
+
+
+def _is_over(ward: WardState, draft: Draft) -> bool:
+    """Whether it is a word of a return that was over before the ward went forward, come late.
+
+    A return's epoch is above all that its hand could know, so one that is not above the last
+    promotion's was before it. Its beginning has no epoch: that it is older than the resumption
+    must be beyond what clocks differ by. In doubt it counts, and the ward goes home.
+    """
+    match draft.happening:
+        case RollbackIntended():
+            since = ward.resumed_at
+            return since is not None and draft.at < since - CLOCKS_APART
+        case RollbackWritten(epoch=epoch) | RollbackProven(epoch=epoch):
+            return epoch <= ward.forward_epoch
+        case RollbackPending(epoch=epoch):
+            return epoch <= ward.forward_epoch
+        case _:
+            return False
 
 
 def _detail(ward: WardState, draft: Draft) -> WardState:
@@ -374,11 +377,11 @@ def _detail(ward: WardState, draft: Draft) -> WardState:
         case HoldLifted():
             return replace(ward, held=None)
         case VerdictChanged() as verdict:
-            return _see(ward, verdict, draft.at)
+            return _see(ward, verdict, draft)
         case BaselineMeasured() as measured:
-            return _measure(ward, measured)
+            return replace(ward, baselines=seen.measured(ward.baselines, measured))
         case ResumeAgreed(role=role):
-            return _agree(ward, role)
+            return _agree(ward, role, draft.at)
         case RollbackBlocked() as blocked:
             return replace(ward, blocked=blocked, blocked_at=draft.at)
         case DrillDone() as done:
@@ -408,12 +411,7 @@ def _concerned(ward: WardState, draft: Draft) -> Concerns:
 def _return(ward: WardState, draft: Draft) -> WardState:
     happening = draft.happening
     if isinstance(happening, RollbackIntended):
-        actor = f"{draft.actor.kind}:{draft.actor.name}"
-        returned = Return(cause=happening.cause, seen_at=happening.seen_at, actor=actor)
-        return replace(
-            ward, intent=None, blocked=None, approvals=frozenset(), returned=returned,
-            resume_roles=frozenset(), exposed_since=None,
-        )  # fmt: skip
+        return _begin_return(ward, happening.cause, happening.seen_at, draft)
     if ward.returned is None:
         return ward
     match happening:
@@ -431,61 +429,54 @@ def _return(ward: WardState, draft: Draft) -> WardState:
             return ward
 
 
+def _begin_return(ward: WardState, cause: Cause, seen_at: datetime, draft: Draft) -> WardState:
+    actor = f"{draft.actor.kind}:{draft.actor.name}"
+    returned = Return(cause=cause, seen_at=seen_at, actor=actor)
+    return replace(
+        ward, intent=None, blocked=None, approvals=frozenset(), returned=returned,
+        resume_roles=frozenset(), exposed_since=None,
+    )  # fmt: skip
+
+
+def _unsaid_cause(draft: Draft) -> Cause:
+    """Why somebody returned the ward, as far as the one who did it says so himself."""
+    by_guard = draft.actor.kind is ActorKind.GUARD
+    return Cause(
+        trigger=Trigger.LEASE if by_guard else Trigger.PERSON,
+        reason=f"{draft.actor.kind}:{draft.actor.name} returned the ward; no word of why has come",
+    )
+
+
 def _enter(ward: WardState, stage: StageName, at: datetime) -> WardState:
     """A stage begins with a clean slate, but for what is wrong at this very moment."""
-    still = tuple(Blemish(since=at, until=None) for _ in ward.blemishes[-1:] if _is_unclear(ward))
+    is_unclear = ward.blemishes and seen.is_unclear(ward.verdicts)
+    still = (Blemish(since=at, until=None),) if is_unclear else ()
     return replace(ward, stage=stage, entered_at=at, blemishes=still, closed_gates=())
 
 
 def _intend(ward: WardState, intended: PromotionIntended, at: datetime) -> WardState:
     intent = Intent(stage=intended.stage, epoch=intended.epoch, exposes=intended.exposes)
     since = ward.exposed_since or (at if intended.exposes else None)
-    return replace(ward, intent=intent, epoch=max(ward.epoch, intended.epoch), exposed_since=since)
+    return replace(
+        ward, intent=intent, epoch=max(ward.epoch, intended.epoch), exposed_since=since,
+        forward_epoch=max(ward.forward_epoch, intended.epoch),
+    )  # fmt: skip
 
 
-def _see(ward: WardState, verdict: VerdictChanged, at: datetime) -> WardState:
-    others = tuple(item for item in ward.verdicts if item.verdict.signal != verdict.signal)
-    seen = replace(
+def _see(ward: WardState, verdict: VerdictChanged, draft: Draft) -> WardState:
+    new = LastVerdict(verdict=verdict, since=draft.at, by=draft.actor)
+    if seen.is_overtaken(ward.verdicts, new):
+        return replace(ward, blemishes=seen.marked_late(ward.blemishes, new))
+    verdicts = seen.after(ward.verdicts, new)
+    return replace(
         ward,
-        verdicts=(*others, LastVerdict(verdict=verdict, since=at)),
-        settled=_unsettle(ward, verdict),
-    )
-    return replace(seen, blemishes=_mark(seen, at))
-
-
-def _unsettle(ward: WardState, verdict: VerdictChanged) -> tuple[tuple[SignalName, float], ...]:
-    """A judgement by a lower limit says that a never event's counter was reset: from then on,
-    all it counts is new."""
-    if verdict.limit is None:
-        return ward.settled
-    return tuple(
-        (name, min(count, verdict.limit) if name == verdict.signal else count)
-        for name, count in ward.settled
+        verdicts=verdicts,
+        settled=seen.unsettled(ward.settled, verdict),
+        blemishes=seen.marked(ward.blemishes, verdicts, draft.at),
     )
 
 
-def _is_unclear(ward: WardState) -> bool:
-    return any(item.verdict.level >= Level.BLIND for item in ward.verdicts)
-
-
-def _mark(ward: WardState, at: datetime) -> tuple[Blemish, ...]:
-    is_open = any(one.until is None for one in ward.blemishes)
-    if _is_unclear(ward) and not is_open:
-        return (*ward.blemishes, Blemish(since=at, until=None))
-    if not _is_unclear(ward) and is_open:
-        # Wherever it stands: a gap that nobody watched may have been noted after it.
-        return tuple(replace(one, until=at) if one.until is None else one for one in ward.blemishes)
-    return ward.blemishes
-
-
-def _measure(ward: WardState, measured: BaselineMeasured) -> WardState:
-    key = (measured.signal, measured.shift)
-    others = tuple(item for item in ward.baselines if (item.signal, item.shift) != key)
-    new = Baseline(signal=measured.signal, shift=measured.shift, value=measured.value)
-    return replace(ward, baselines=(*others, new))
-
-
-def _agree(ward: WardState, role: Role) -> WardState:
+def _agree(ward: WardState, role: Role, at: datetime) -> WardState:
     """The second different role sends a rolled-back ward back to the start of its ladder."""
     if ward.phase is not Phase.ROLLED_BACK:
         return ward
@@ -496,5 +487,5 @@ def _agree(ward: WardState, role: Role) -> WardState:
     return replace(
         ward, phase=Phase.WAITING, stage=None, entered_at=None, verdicts=(),
         blemishes=(), resume_roles=frozenset(), settled=tuple(sorted(counts.items())),
-        concerns=concern.begin_again(ward.concerns),
+        concerns=concern.begin_again(ward.concerns), resumed_at=at,
     )  # fmt: skip

@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from orchestrator.core.concern import Drill
 from orchestrator.core.event import Cause
+from orchestrator.core.freeze import Freeze
 from orchestrator.core.ids import Role, Side
-from orchestrator.core.state import Freeze
 from orchestrator.core.verdict import Level
 from orchestrator.reports.board import (
     Board,

@@ -6,13 +6,15 @@ import pytest
 
 from orchestrator.core import event as ev
 from orchestrator.core.concern import Drill
+from orchestrator.core.freeze import Freeze
 from orchestrator.core.gates.answer import Closed, Open, Unknown, all_open
 from orchestrator.core.gates.drill import drilled, needs_drill
 from orchestrator.core.gates.facts import GateFacts, Life
 from orchestrator.core.gates.rules import RULES, evaluate
 from orchestrator.core.ids import StageName
+from orchestrator.core.seen import Baseline, Blemish
 from orchestrator.core.soak import soak_progress
-from orchestrator.core.state import Baseline, Blemish, Freeze, Phase, WardState, fold
+from orchestrator.core.state import Phase, WardState, fold
 from orchestrator.core.verdict import Code, Level
 from tests.drafts import draft, entries
 from tests.plans import CSO, FAILED_LOGINS, FIRST, HEAD, SECOND, SLOW, open_windows, plan

@@ -10,7 +10,8 @@ from orchestrator.core.event import AlertStatus, ProgrammeStopped, VerdictChange
 from orchestrator.core.gates.facts import Life
 from orchestrator.core.ids import Side
 from orchestrator.core.route import RETURN_MARK
-from orchestrator.core.state import LastVerdict, Phase
+from orchestrator.core.seen import LastVerdict
+from orchestrator.core.state import Phase
 from orchestrator.core.verdict import Code, Level
 from orchestrator.reports.board import HEADS, Head, Sign, Watcher, board
 from tests.plans import FIRST, LEAD, LEGACY_UP, SECOND, SLOW, TEXT_LOST

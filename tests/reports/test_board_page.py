@@ -8,10 +8,11 @@ import pytest
 
 from orchestrator.core.alarm import AlarmCode
 from orchestrator.core.event import AlertStatus, ProgrammeStopped, Trigger
+from orchestrator.core.freeze import Freeze
 from orchestrator.core.gates.answer import Closed
 from orchestrator.core.gates.rules import RULES
 from orchestrator.core.ids import Side
-from orchestrator.core.state import Freeze, Phase
+from orchestrator.core.state import Phase
 from orchestrator.core.verdict import Code, Level
 from orchestrator.reports.board import Head, Sign, Watcher, board
 from orchestrator.reports.board_page import LANGUAGES, TONES, Mood, Page, Tone, number, page

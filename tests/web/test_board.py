@@ -9,7 +9,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from orchestrator.core.state import Freeze, Phase
+from orchestrator.core.freeze import Freeze
+from orchestrator.core.state import Phase
 from orchestrator.reports.board import Board, board
 from orchestrator.web.board import AGE, KEEP_S, OLD_AFTER_S, POLL_S, board_routes
 from orchestrator.web.pages import Health, Pages, app

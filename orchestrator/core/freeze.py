@@ -1,0 +1,36 @@
+"""Why nothing moves forward in a programme, and who has agreed that it may again.
+
+What begins and ends a freeze is in the fold of the ledger (`state.py`). Source: design
+sections 4 and 8.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core.ids import Role
+from wards.model import WardId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """Why nothing moves forward in the programme. `ward`: whose return or report began it; None
+    when the programme itself was stopped. `report`: the only cause is that bedside report.
+    `seq`: of the entry that began it, 0 while it is only in a journal."""
+
+    ward: WardId | None
+    reason: str
+    since: datetime
+    agreed: frozenset[Role] = frozenset()
+    report: str | None = None
+    seq: int = 0
+
+    @property
+    def origin(self) -> str:
+        """Where it began: a ward, or the programme."""
+        return "the programme" if self.ward is None else self.ward
+
+
+def frozen_by_report(ward: WardId, report: str, since: datetime, seq: int) -> Freeze:
+    """The freeze that a report from the bedside begins."""
+    reason = f"the line was stopped at the bedside (report {report})"
+    return Freeze(ward=ward, reason=reason, since=since, report=report, seq=seq)
