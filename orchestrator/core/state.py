@@ -339,13 +339,16 @@ def _is_over(ward: WardState, draft: Draft) -> bool:
     """Whether it is a word of a return that was over before the ward went forward, come late.
 
     A return's epoch is above all that its hand could know, so one that is not above the last
-    promotion's was before it. Its beginning has no epoch: that it is older than the resumption
-    must be beyond what clocks differ by. In doubt it counts, and the ward goes home.
+    promotion's was before it. Its beginning has no epoch: it is over when it is older than the
+    resumption, and than the exposure after that (or, before any, than the resumption itself) by
+    more than clocks differ. In doubt it counts, and the ward goes home.
     """
     match draft.happening:
         case RollbackIntended():
-            since = ward.resumed_at
-            return since is not None and draft.at < since - CLOCKS_APART
+            resumed = ward.resumed_at
+            if resumed is None:
+                return False
+            return draft.at < min(resumed, (ward.exposed_since or resumed) - CLOCKS_APART)
         case RollbackWritten(epoch=epoch) | RollbackProven(epoch=epoch):
             return epoch <= ward.forward_epoch
         case RollbackPending(epoch=epoch):

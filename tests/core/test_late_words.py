@@ -155,7 +155,15 @@ def test_old_words_do_not_end_a_return_that_is_open():
     assert (ward.returned.epoch, ward.returned.proven_at) == (None, None)
 
 
-@pytest.mark.parametrize("hour", [7, 4 - SKEW_H])
+def test_so_is_one_that_was_resumed_at_once_but_not_before_the_ward_is_exposed_again():
+    """Between the two a clock may be behind, and one who returned it then must be heard."""
+    just_before = late(INTENDED, 4 - SKEW_H)
+    assert outcome(*AGAIN, just_before)[0].phase is Phase.AT_STAGE
+    assert outcome(*BEFORE, just_before)[0].phase is Phase.RETURNING
+    assert outcome(*BEFORE, late(INTENDED, 2))[0].phase is Phase.AT_STAGE
+
+
+@pytest.mark.parametrize("hour", [7, 6 - SKEW_H, 5])
 def test_a_return_that_is_newer_than_the_resumption_is_taken_whenever_it_comes(hour):
     words = (late(INTENDED, hour), late(written(10), hour), late(proven(10), hour))
     phases = [outcome(*AGAIN, *words[:many])[0].phase for many in range(1, 4)]
