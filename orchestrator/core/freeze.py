@@ -14,7 +14,8 @@ from wards.model import WardId
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
     """Why nothing moves forward in the programme. `ward`: whose return or report began it; None
-    when the programme itself was stopped. `report`: the only cause is that bedside report.
+    when the programme itself was stopped. `report`: the only cause is that bedside report;
+    `later`: those that came during it, in the order in which they came.
     `seq`: of the entry that began it, 0 while it is only in a journal."""
 
     ward: WardId | None
@@ -22,6 +23,7 @@ class Freeze:
     since: datetime
     agreed: frozenset[Role] = frozenset()
     report: str | None = None
+    later: tuple[str, ...] = ()
     seq: int = 0
 
     @property

@@ -249,8 +249,9 @@ def _freeze(
     if draft.ward is None:
         return state
     match draft.happening:
-        case StopReported() if state.freeze is not None:
-            return replace(state, freeze=replace(state.freeze, agreed=frozenset()))
+        case StopReported(report=number) if state.freeze is not None:
+            later = (*state.freeze.later, number)
+            return replace(state, freeze=replace(state.freeze, agreed=frozenset(), later=later))
         case _ if state.stopped is not None:
             return state
         case _ if begun is not None:
@@ -267,17 +268,19 @@ def _freeze(
 
 
 def _still_frozen(state: ProgrammeState, freeze: Freeze, seq: int) -> Freeze | None:
-    """The freeze that the next report of the same time goes on with, in whichever ward."""
-    standing = [
-        (one.made_at, name, one.report)
+    """The freeze that the next report which came during it goes on with, in whichever ward; by
+    order of arrival, for reporters' clocks differ."""
+    standing = {
+        one.report: (name, one.made_at)
         for name, ward in state.wards.items()
         for one in ward.concerns.reports
-        if one.is_proven and not one.is_cancelled and one.made_at >= freeze.since
-    ]
-    if not standing:
+        if one.is_proven and not one.is_cancelled
+    }
+    left = tuple(number for number in freeze.later if number in standing)
+    if not left:
         return None
-    since, ward, report = min(standing)
-    return frozen_by_report(ward, report, since, seq)
+    ward, since = standing[left[0]]
+    return replace(frozen_by_report(ward, left[0], since, seq), later=left[1:])
 
 
 def _thaw(state: ProgrammeState, role: Role) -> ProgrammeState:
