@@ -92,7 +92,11 @@ class Scribe:
             except Unavailable as error:
                 log.error("journal.refused", problem=str(error), waiting=len(self._unwritten))
                 return
-            except Exception:
-                # It can never be written; behind it, everything else would wait for ever.
+            except (ValueError, TypeError):
+                # It can never be encoded; behind it, everything else would wait for ever.
                 log.exception("journal.unwritable", ward=draft.ward, draft=draft.id)
+            except Exception:
+                # Of what may pass (no thread can be started, no memory) nothing is lost by it.
+                log.exception("journal.stumbled", waiting=len(self._unwritten))
+                return
             self._unwritten.popleft()

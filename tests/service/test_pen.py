@@ -1,5 +1,7 @@
 """The pen of a process: it loses nothing, keeps no identity, and never holds a return up."""
 
+import threading
+
 import pytest
 
 from orchestrator.core import event as ev
@@ -53,6 +55,41 @@ def test_what_can_never_be_written_holds_nothing_up_behind_it(wrap):
         scribe.note(FIRST, held(text))
     assert scribe.flush() == 0
     assert [draft.happening.reason for draft in journal.pending()] == ["before", "after"]
+
+
+def test_what_cannot_be_written_just_now_is_kept_and_said(monkeypatch):
+    """The process may start no thread for a moment: nothing of what is said then is lost."""
+    journal = FakeJournal()
+    scribe = pen(BoundedJournal(journal))
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        scribe.note(FIRST, held("first"))
+        assert scribe.flush() == scribe.unwritten() == 1
+    scribe.note(FIRST, held("second"))
+    assert scribe.flush() == 0
+    assert [draft.happening.reason for draft in journal.pending()] == ["first", "second"]
+
+
+@pytest.mark.parametrize("fault", [OSError("bad"), MemoryError(), KeyError("x")])
+def test_no_other_fault_of_a_journal_loses_a_word(fault):
+    class Faulty(FakeJournal):
+        def write(self, draft):
+            if not self.down:
+                return super().write(draft)
+            raise fault
+
+    journal = Faulty()
+    scribe = pen(journal)
+    journal.down = True
+    scribe.note(FIRST, held("a"))
+    assert scribe.flush() == 1
+    journal.down = False
+    assert scribe.flush() == 0
+    assert len(journal.pending()) == 1
 
 
 def test_a_slow_disk_is_waited_for_once_and_not_for_every_line_before_ours():
