@@ -70,23 +70,36 @@ class LineFile:
                 _write_all(fd, data)
                 os.fsync(fd)
             except OSError:
-                os.ftruncate(fd, end)
+                self._take_back(fd, end)
                 raise
         except OSError as error:
             raise Unavailable("journal", f"{self._path}: {error.strerror}") from error
 
     def close(self) -> None:
         """Let the file go."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+    def _take_back(self, fd: int, end: int) -> None:
+        """Cut a line that was written in part. A full disk may refuse that too; then the file is
+        let go, and who opens it next ends the torn line, so that no other is glued to it."""
+        try:
+            os.ftruncate(fd, end)
+        except OSError:
+            self.close()
 
     def _open(self) -> int:
         if self._fd is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
-            self._end_a_torn_line(self._fd)
-            _sync_directory(self._path.parent)
+            fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
+            try:
+                self._end_a_torn_line(fd)
+                _sync_directory(self._path.parent)
+            except OSError:
+                os.close(fd)  # not ready: the next one begins with the torn line again
+                raise
+            self._fd = fd
         return self._fd
 
     def _end_a_torn_line(self, fd: int) -> None:

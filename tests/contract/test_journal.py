@@ -1,5 +1,7 @@
 """The journal's contract, on the fake and on disk; and what happens to its files."""
 
+import errno
+import os
 import subprocess
 import sys
 import threading
@@ -123,6 +125,32 @@ def test_a_damaged_line_in_the_middle_is_reported_and_its_neighbours_are_kept(tm
     data[data.index(b"reason 1")] ^= 1
     path.write_bytes(data)
     assert pending_in(tmp_path) == (drafts[0], drafts[2])
+    assert [line.number for line in unreadable_in(tmp_path)] == [2]
+
+
+def test_a_torn_line_that_could_not_be_cut_is_ended_before_the_next(tmp_path, monkeypatch):
+    """A full disk writes a line in part, and refuses to cut it too; then there is room again."""
+    journal = FileJournal(tmp_path, "a")
+    drafts = [held(number) for number in range(3)]
+    journal.write(drafts[0])
+    real = os.write
+
+    def part(fd, data):
+        monkeypatch.setattr(os, "write", refuse)
+        return real(fd, bytes(data)[:20])
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", part)
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    for _ in range(2):  # the second time not even the torn line can be ended
+        with pytest.raises(Unavailable, match="No space"):
+            journal.write(drafts[1])
+    monkeypatch.undo()
+    for one in drafts[1:]:
+        journal.write(one)
+    assert pending_in(tmp_path) == tuple(drafts)
     assert [line.number for line in unreadable_in(tmp_path)] == [2]
 
 
