@@ -21,7 +21,8 @@ def copied_to(directory: Path) -> int:
 
 
 class FileReplica:
-    """One file a process name; only its newest unbroken chain from the first entry is used."""
+    """One file a process name; only its unbroken chain from the first entry is used. A line that
+    does not follow is passed over: the one that does may have been written after it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,22 +34,23 @@ class FileReplica:
         entries: list[Entry] = []
         prev = FIRST_HASH
         for line in read_lines(self._path):
-            if isinstance(line, BadLine) or line.get("seq", 0) <= len(entries):
+            if isinstance(line, BadLine) or line.get("seq") != len(entries) + 1:
                 continue
             try:
                 entry = entry_from(line, prev_hash=prev)
             except (Corrupt, KeyError, TypeError):
-                break
-            if entry.seq != len(entries) + 1:
-                break
+                continue
             entries.append(entry)
             prev = entry.hash
         self._last = len(entries)
         return tuple(entries)
 
     def extend(self, entries: Iterable[Entry]) -> None:
-        """Keep more. Raises: Unavailable when the disk refuses."""
+        """Keep more. What would leave a gap is not kept: whoever was refused offers it all again.
+
+        Raises: Unavailable when the disk refuses; then nothing of it is kept.
+        """
         new = tuple(entry for entry in entries if entry.seq > self._last)
-        if new:
+        if new and new[0].seq == self._last + 1:
             self._file.append([entry_row(entry) for entry in new])
             self._last = new[-1].seq

@@ -28,7 +28,7 @@ class Replica(Protocol):
         ...
 
     def extend(self, entries: Iterable[Entry]) -> None:
-        """Keep more. Raises: Unavailable."""
+        """Keep more; all of it or nothing. Raises: Unavailable."""
         ...
 
 
@@ -62,6 +62,7 @@ class Follower:
         for draft in pending:
             if draft.id not in seen:
                 self.add(draft)
+        self._unkept: tuple[Entry, ...] = ()
         self._fresh_since_s: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
@@ -131,9 +132,9 @@ class Follower:
             log.exception("drain.stumbled")
 
     def _take(self, entries: tuple[Entry, ...]) -> None:
+        self._keep(entries)
         if not entries:
             return
-        self._keep(entries)
         with self._lock:
             self._state = fold(entries, self._state)
             for entry in entries:
@@ -143,10 +144,16 @@ class Follower:
                 self._ahead = apply(self._ahead, draft)
 
     def _keep(self, entries: tuple[Entry, ...]) -> None:
+        """Copy what was read, and first what the disk refused before: a copy ends at its gap."""
+        self._unkept = (*self._unkept, *entries)
+        if not self._unkept:
+            return
         try:
-            self._replica.extend(entries)
+            self._replica.extend(self._unkept)
         except Unavailable as error:
-            log.error("replica.refused", problem=str(error))
+            log.error("replica.refused", problem=str(error), waiting=len(self._unkept))
+        else:
+            self._unkept = ()
 
     def _report(self, error: Corrupt) -> None:
         if self.corrupt is None:

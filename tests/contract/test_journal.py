@@ -17,6 +17,10 @@ from orchestrator.ledger import (
     pending_in,
     unreadable_in,
 )
+from orchestrator.ledger.lines import LineFile
+from orchestrator.ledger.mapping import entry_row
+from orchestrator.service.follow import Follower
+from tests.fakes import FakeClock
 from tests.fakes_ledger import FakeJournal, FakeLedger, HangingJournal
 from tests.ledger.stage import held
 
@@ -220,3 +224,51 @@ def test_a_replica_goes_on_after_a_restart_and_a_torn_end(tmp_path):
     assert again.load() == ledger.kept()[:2]
     again.extend(ledger.kept()[2:])
     assert FileReplica(path).load() == ledger.kept()
+
+
+class FullFor(FileReplica):
+    """A disk that is full for some rounds."""
+
+    refusals = 0
+
+    def extend(self, entries):
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable("journal", "No space left on device")
+        super().extend(entries)
+
+
+def test_a_disk_that_was_full_for_a_moment_leaves_no_gap_in_the_copy(tmp_path):
+    path, ledger = tmp_path / "replica.jsonl", FakeLedger()
+    replica = FullFor(path)
+    follower = Follower(ledger, FakeClock(), replica=replica, drain=lambda: None, every_s=1.0)
+    for number in range(6):
+        ledger.append([held(number)])
+        replica.refusals = 1 if number in (2, 3, 5) else 0
+        assert follower.round()
+        assert follower.state().head == number + 1
+    assert FileReplica(path).load() == ledger.kept()[:5]
+    assert follower.round()  # nothing new to read, and still something to copy
+    assert FileReplica(path).load() == ledger.kept()
+
+
+def test_a_copy_never_skips_over_what_it_was_not_offered(tmp_path):
+    ledger = FakeLedger()
+    ledger.append([held(number) for number in range(5)])
+    replica = FileReplica(tmp_path / "replica.jsonl")
+    replica.extend(ledger.kept()[:2])
+    replica.extend(ledger.kept()[3:])
+    replica.extend(ledger.kept()[2:])
+    assert FileReplica(tmp_path / "replica.jsonl").load() == ledger.kept()
+
+
+def test_a_copy_with_a_gap_heals_when_the_ledger_is_followed_again(tmp_path):
+    """As an older version left it: lines behind the gap, and the missing ones after them."""
+    path, ledger = tmp_path / "replica.jsonl", FakeLedger()
+    ledger.append([held(number) for number in range(6)])
+    kept = ledger.kept()
+    LineFile(path).append([entry_row(one) for one in (*kept[:2], *kept[3:5])])
+    replica = FileReplica(path)
+    assert replica.load() == kept[:2]
+    replica.extend(kept[2:])
+    assert FileReplica(path).load() == kept
