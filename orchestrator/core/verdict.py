@@ -40,6 +40,7 @@ class Code(StrEnum):
     BEYOND_LIMIT = "beyond_limit"
     BEYOND_ONCE = "beyond_once"
     OCCURRED = "occurred"
+    PERHAPS_NEW = "perhaps_new"
     STALE = "stale"
     TOO_FEW = "too_few"
     NO_BASELINE = "no_baseline"
@@ -84,13 +85,15 @@ class Memory:
     `marks`: of the last values that were seen, newest last; True beyond the limit.
     `blind_s`: seconds without sight that seconds of sight have not made up for; one good
     reading does not end a blindness that goes on. `at_s`: monotonic moment of the last tick.
-    `was_reset`: a never event's counter fell below what people had dealt with.
+    `was_reset`: a never event's counter fell below what people had dealt with; `was_unseen`: it
+    was out of sight for a time in which it may have begun again.
     """
 
     marks: tuple[bool, ...] = ()
     blind_s: float = 0.0
     at_s: float | None = None
     was_reset: bool = False
+    was_unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +145,7 @@ def judge(
     Raises: nothing.
     """
     usable = _usable(signal, reading)
-    if isinstance(usable, Value) and usable.number < reference.settled_occurrences:
-        memory = replace(memory, was_reset=True)
+    memory = _doubted(memory, usable, reference)
     if memory.was_reset:
         reference = replace(reference, settled_occurrences=0.0)
     bounds = bounds_of(signal.threshold, reference)
@@ -152,6 +154,15 @@ def judge(
     if not isinstance(usable, Value):
         return _blind(signal, memory, usable[0], detail=usable[1], at_s=at_s, bounds=bounds)
     return _compare(signal, memory, bounds, usable, at_s=at_s)
+
+
+def _doubted(memory: Memory, usable: Value | tuple[Code, str], reference: Reference) -> Memory:
+    """What is known of the counter behind settled occurrences: that it began again, or that it
+    may have while nobody could see it, and what it shows since is perhaps new."""
+    if isinstance(usable, Value):
+        is_less = usable.number < reference.settled_occurrences
+        return replace(memory, was_reset=True) if is_less else memory
+    return replace(memory, was_unseen=True) if reference.settled_occurrences else memory
 
 
 def _scaled(threshold: BaselineRatio, baseline: float | None) -> Bounds | None:
@@ -231,6 +242,8 @@ def _compare(
     marks = (*memory.marks, beyond)[-bounds.repetition.n :]
     made_up = min(memory.blind_s, signal.blind_patience_s) - _since(memory, at_s)
     level, code = _grade(signal, bounds, seen.number, beyond=beyond, marks=marks)
+    if level is Level.PASS and _is_perhaps_new(signal, memory, bounds):
+        level, code = Level.WARN, Code.PERHAPS_NEW
     verdict = Verdict(
         signal=signal.name,
         level=level,
@@ -241,6 +254,18 @@ def _compare(
         age_s=seen.age_s,
     )
     return replace(memory, marks=marks, blind_s=max(0.0, made_up), at_s=at_s), verdict
+
+
+def _is_perhaps_new(signal: Signal, memory: Memory, bounds: Bounds) -> bool:
+    """A never event's count is what people dealt with, and was out of sight in between.
+
+    Either nothing happened, or its process was restarted and exactly as many happened anew: no
+    number tells the two apart. A look that failed is common and the other is rare, so it moves
+    no ward by itself: else each failed look would return any ward that once had a never event,
+    and people would learn to take that for noise. It is no PASS either: it is shown, and any
+    word from the bedside is confirmed by it. One more is counted, and is a breach.
+    """
+    return memory.was_unseen and isinstance(signal.threshold, Tripwire) and bounds.limit > 0
 
 
 def _grade(

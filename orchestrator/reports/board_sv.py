@@ -210,6 +210,7 @@ SV = Words(
         Code.BEYOND_LIMIT: "utanför gränsen",
         Code.BEYOND_ONCE: "utanför gränsen, men inte tillräckligt många gånger än",
         Code.OCCURRED: "det har hänt, och får aldrig hända",
+        Code.PERHAPS_NEW: "syntes inte en stund, och kan ha hänt på nytt",
         Code.STALE: "det senaste mätvärdet är för gammalt",
         Code.TOO_FEW: "för få mätvärden",
         Code.NO_BASELINE: "inget att jämföra med än",

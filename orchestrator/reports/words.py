@@ -58,6 +58,7 @@ CODES = {
     Code.BEYOND_LIMIT: "beyond its limit",
     Code.BEYOND_ONCE: "beyond its limit, not often enough yet",
     Code.OCCURRED: "it occurred",
+    Code.PERHAPS_NEW: "out of sight for a time, and perhaps occurred anew",
     Code.STALE: "the newest sample is too old",
     Code.TOO_FEW: "too few observations",
     Code.NO_BASELINE: "no baseline yet",

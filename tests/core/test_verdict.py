@@ -156,6 +156,35 @@ def test_occurrences_that_people_dealt_with_do_not_trip_again(settled, count, le
     assert verdict.level is level
 
 
+@pytest.mark.parametrize(
+    ("counts", "last"),
+    [
+        pytest.param((1, None, None, 1), (Level.WARN, Code.PERHAPS_NEW), id="as many as before"),
+        pytest.param((1, None, 1, 1, 1), (Level.WARN, Code.PERHAPS_NEW), id="it stays in doubt"),
+        pytest.param((None, 1), (Level.WARN, Code.PERHAPS_NEW), id="never seen before"),
+        pytest.param((1, None, 2), (Level.BREACH, Code.OCCURRED), id="one more"),
+        pytest.param((1, None, 0), (Level.PASS, Code.WITHIN), id="seen to have begun again"),
+        pytest.param((1, None, 0, 1), (Level.BREACH, Code.OCCURRED), id="and one anew"),
+        pytest.param((1, 1), (Level.PASS, Code.WITHIN), id="always in sight"),
+    ],
+)
+def test_a_never_events_count_that_was_out_of_sight_is_not_simply_what_was_dealt_with(counts, last):
+    tripwire, memory, verdict = signal(threshold=Tripwire()), Memory(), None
+    for tick, count in enumerate(counts):
+        reading: Reading = SourceDown(reason="x") if count is None else value(count)
+        memory, verdict = judge(
+            tripwire, memory, reading, Reference(settled_occurrences=1.0), at_s=float(tick)
+        )
+    assert verdict is not None
+    assert (verdict.level, verdict.code) == last
+
+
+def test_without_settled_occurrences_a_failed_look_casts_no_doubt():
+    tripwire = signal(threshold=Tripwire())
+    memory, _ = judge(tripwire, Memory(), SourceDown(reason="x"), Reference(), at_s=0.0)
+    assert judge(tripwire, memory, value(0), Reference(), at_s=1.0)[1].level is Level.PASS
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_what_is_not_finite_is_no_value(number):
     assert reading_of(number, n=5, age_s=0.0) == NoData(reason=Absence.NOT_FINITE)
