@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.core.concern import StandingAlert, StopReport
-from orchestrator.core.event import AlertStatus, Cause, Trigger, Weight
+from orchestrator.core.event import CLOCKS_APART, AlertStatus, Cause, Trigger, Weight
 from orchestrator.core.ids import SliceName
 from orchestrator.core.plan import AlertPolicy, Plan, StopPolicy
 from orchestrator.core.state import ProgrammeState, WardState
@@ -133,6 +133,10 @@ def _weighed(
     since = ward.exposed_since
     if since is None or heard.started_at >= since:
         return Level.BREACH, AlarmCode.FIRING, None
+    if since - now > CLOCKS_APART:
+        # An exposure that is still to come: some clock was set, or is wrong. Which was first, and
+        # since when the alert is waited for, nobody can say; the ward does not wait for it.
+        return Level.BREACH, AlarmCode.FIRED_BEFORE, None
     until = since + timedelta(seconds=policy.patience_s)
     if now < until:
         return Level.WARN, AlarmCode.FIRED_BEFORE, until

@@ -116,6 +116,14 @@ BEFORE_EXPOSURE = {"since_h": 0.5}
             (alert(**BEFORE_EXPOSURE),), {"after_h": 1.0, "seconds": 60}, Level.BREACH,
             AlarmCode.FIRED_BEFORE, id="fired before exposure, not ignored for ever",
         ),
+        pytest.param(
+            (alert(**BEFORE_EXPOSURE),), {"after_h": 1.0, "seconds": -240}, Level.WARN,
+            AlarmCode.FIRED_BEFORE, id="another clock is a little ahead",
+        ),
+        pytest.param(
+            (alert(**BEFORE_EXPOSURE),), {"after_h": 1.0, "seconds": -301}, Level.BREACH,
+            AlarmCode.FIRED_BEFORE, id="an exposure to come: the clocks say nothing",
+        ),
         pytest.param((stop(),), {}, Level.WARN, AlarmCode.REPORTED, id="one report"),
         pytest.param(
             (stop(role=HEAD),), {}, Level.BREACH, AlarmCode.CONFIRMED, id="a senior's word"
