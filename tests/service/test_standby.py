@@ -73,6 +73,7 @@ def test_a_ward_that_is_at_home_is_told_so(world: World) -> None:
     line = line_of(world, 1)
     line.report(FIRST, HEAD)
     assert not world.exposed()
+    world.journals.clear()  # another machine, which has nothing of it
     world.sentinels[1].replica = MemoryReplica()
     world.sentinels[1].start()
     assert line_of(world, 1).report(FIRST, NURSE).became is Became.AT_HOME
