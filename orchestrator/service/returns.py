@@ -26,16 +26,14 @@ Running = Future[RollbackReport]
 
 @dataclass(slots=True)
 class Returns:
-    """Thread-safe. `state_of`: the ward as this process knows it now; `is_fresh`: that is the
-    record's present end, or its own watching; `procedure_of`: what the ward does until it is back.
-    """
+    """Thread-safe. `state_of`: the ward as this process knows it now; `procedure_of`: what the
+    ward does until it is back."""
 
     hands: Hands
     notifier: Notifier
     executor: Executor
     state_of: Callable[[WardId], WardState]
     procedure_of: Callable[[WardId], str]
-    is_fresh: Callable[[], bool] = lambda: True
     _running: dict[WardId, Running] = field(default_factory=dict[WardId, Running])
     _since_s: dict[WardId, float] = field(default_factory=dict[WardId, float])
     _told: set[WardId] = field(default_factory=set[WardId])
@@ -75,7 +73,7 @@ class Returns:
         """The outermost frame of a return on its own thread: a fault of ours is said aloud, and
         whoever looks next, and finds the ward not home, begins again."""
         try:
-            report = roll_back(self.hands, state, cause, is_fresh=self.is_fresh(), since_s=since_s)
+            report = roll_back(self.hands, state, cause, is_fresh=True, since_s=since_s)
         except Exception:
             log.exception("rollback.stumbled", ward=state.ward)
             raise

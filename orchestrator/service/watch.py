@@ -151,7 +151,6 @@ class Watch:
             executor=self.executor,
             state_of=lambda ward: self.record.state().ward(ward),
             procedure_of=lambda ward: self.plan.ward(ward).downtime_procedure,
-            is_fresh=self._knows_the_end,
         )
 
     def take_over(self, unwatched_since: datetime | None) -> None:

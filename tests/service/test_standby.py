@@ -7,9 +7,7 @@ import pytest
 
 from orchestrator.core import event as ev
 from orchestrator.core.receipt import Became
-from orchestrator.core.state import Phase
-from orchestrator.errors import Refused, Unavailable
-from orchestrator.service.rollback import Outcome
+from orchestrator.errors import Refused
 from orchestrator.service.watch import Watch
 from tests.plans import FIRST, LEGACY_UP
 from tests.property.world import MemoryReplica, World
@@ -143,21 +141,3 @@ def test_routes_that_do_not_answer_are_not_asked_for_every_ward_of_a_message(
     world.clock.advance(2.0)
     watch.may_be_exposed(FIRST)
     assert len(asked) == 2
-
-
-def test_an_old_word_that_the_ward_is_at_home_is_not_taken_for_news() -> None:
-    """A promotion may be on its way that it does not know: home is written once more."""
-    made = exposed_world()
-    turns(made, 3)
-    line_of(made, 0).report(FIRST, HEAD)
-    turns(made, 3)
-    assert watch_of(made).record.state().ward(FIRST).phase is Phase.ROLLED_BACK
-    made.ledger.down = True
-    made.clock.advance(60.0)
-    epoch = made.epoch()
-    alert(made)
-    made.routes.fail_next(Unavailable("routes", "no answer"))
-    begun = watch_of(made).attend(FIRST)
-    assert begun is not None
-    assert begun.result().outcome is Outcome.REPEATED
-    assert made.epoch() > epoch
