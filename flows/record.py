@@ -235,8 +235,9 @@ def _steps(plan: Plan, story: Story) -> str:
             f"Tell the ward's shift leader: you work in {plan.legacy.product} again.",
             f"Look at what happened: `wardshift history {story.ward}`.",
             "Find the cause, and account for what was written in the candidate.",
-            f"To go on, two different roles of {asked}: `wardshift resume {story.ward}`.",
-            "Likewise for the other wards: `wardshift resume --programme`.",
+            f"To go on, two different roles of {asked}: "
+            f"`wardshift resume {story.ward} --role ROLE --reason TEXT`.",
+            "Likewise for the others: `wardshift resume --programme --role ROLE --reason TEXT`.",
         )
     return "\n".join(f"{place}. {step}" for place, step in enumerate(steps, 1))
 

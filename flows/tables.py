@@ -212,12 +212,19 @@ def _next(plan: Plan, state: ProgrammeState, ward: WardState) -> str:
     asked = roles(plan.policy.resume_roles)
     blocked = blocked_return(plan, ward)
     procedure = "" if blocked is None else blocked.downtime_procedure
+    again = f"wardshift resume {ward.ward}"
     frozen = "" if state.freeze is None else f"frozen by {state.freeze.origin}"
     applies = (
         (bool(procedure), procedure),
         (ward.phase is Phase.RETURNING, f"wardshift show {ward.ward}"),
-        (ward.phase is Phase.ROLLED_BACK, f"two of {asked}: wardshift resume {ward.ward}"),
-        (ward.held is not None, f"on hold ({ward.held}): wardshift resume {ward.ward}"),
+        (
+            ward.phase is Phase.ROLLED_BACK,
+            f"two of {asked}: {again} --role ROLE --reason TEXT",
+        ),
+        (
+            ward.held is not None,
+            f"on hold ({ward.held}): {again} --reason TEXT",
+        ),
         (bool(frozen) and ward.phase is not Phase.ACCEPTED, f"{frozen}; two of {asked} agree"),
         ("approved" in ward.closed_gates, "a role's approval is asked for"),
     )

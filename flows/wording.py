@@ -112,7 +112,8 @@ def after_stop(plan: Plan, stop: Stop) -> str:
     if stop.ward is None:
         return (
             "every ward in the candidate returns; wardshift list. To go on, two of "
-            f"{roles(plan.policy.resume_roles)}: wardshift resume --programme"
+            f"{roles(plan.policy.resume_roles)}: wardshift resume --programme --role ROLE "
+            "--reason TEXT"
         )
     return (
         f"call {ward_title(plan, stop.ward)} now, then wardshift acknowledge {stop.report} "
@@ -148,13 +149,14 @@ def next_action(plan: Plan, story: Story) -> str:
         return f"wardshift show {story.ward}; if it stays so: {downtime(plan, story.ward)}"
     return (
         f"tell the ward it works in {plan.legacy.product} again, find the cause; to go on, two of "
-        f"{roles(plan.policy.resume_roles)}: wardshift resume {story.ward}"
+        f"{roles(plan.policy.resume_roles)}: wardshift resume {story.ward} --role ROLE "
+        "--reason TEXT"
     )
 
 
 def frozen(plan: Plan, story: Story) -> str:
     """The message of a programme that stopped because a ward was returned."""
-    return f"{story.ward}: {returned(plan, story)}, then wardshift resume --programme"
+    return f"{story.ward}: {returned(plan, story)}, then likewise wardshift resume --programme"
 
 
 def paged(sickness: Sickness) -> str:

@@ -272,7 +272,10 @@ def install(home: Path | None = None, plan: Path | None = None) -> Installation:
     chosen = plan or site.plan
     if chosen is None:
         raise ConfigError(
-            (f"{site.home}: no plan is named; give one with --plan, or WARDSHIFT_PLAN in site.env",)
+            (
+                f"{site.home}: no installation is here, or its site.env names no WARDSHIFT_PLAN. "
+                "Name its folder: --home DIR or WARDSHIFT_HOME; to begin: wardshift up --practice",
+            )
         )
     loaded = load_plan(chosen)
     return Installation(site=site, plan=loaded.plan, plan_hash=loaded.hash)

@@ -65,7 +65,9 @@ class Conflict(WardshiftError):
     """Compare-and-set lost: somebody else wrote first. Read again and decide again."""
 
     def __init__(self, what: str, *, expected: object, found: object) -> None:
-        super().__init__(f"{what} changed meanwhile: expected {expected}, found {found}")
+        super().__init__(
+            f"{what} changed meanwhile: expected {expected}, found {found}; look again, then decide"
+        )
         self.expected = expected
         self.found = found
 

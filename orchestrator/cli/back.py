@@ -390,8 +390,8 @@ def _pending(ward: WardId, report: RollbackReport) -> str:
 
 def _not_written(ward: WardId, report: RollbackReport) -> str:
     return (
-        f"{ward} could NOT be written to legacy: {report.detail}. It is journalled; a living "
-        "sentinel goes on trying. Use the ward's downtime procedure now, and start this again."
+        f"{ward} could NOT be written to legacy: {report.detail}. If a sentinel lives, it "
+        "goes on trying. Use the ward's downtime procedure now, and start this again."
     )
 
 

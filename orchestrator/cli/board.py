@@ -147,6 +147,11 @@ def _last_drill(standing: Standing, ward: WardState) -> Row | None:
     }
 
 
+def _after(at: str, real_s: float | None) -> str:
+    """In the practice hospital times run faster than people wait."""
+    return at if real_s is None else f"{at}, {real_s:.2f} s after it began"
+
+
 def _returned(standing: Standing, ward: WardState) -> Row | None:
     back = ward.returned
     if back is None:
@@ -156,7 +161,9 @@ def _returned(standing: Standing, ward: WardState) -> Row | None:
         "trigger": back.cause.trigger.value,
         "by": back.actor,
         "seen": local(standing, back.seen_at),
-        "written": local(standing, back.written_at),
-        "proven": local(standing, back.proven_at) or back.waiting_for or "not yet",
+        "written": _after(local(standing, back.written_at), back.written_after_s),
+        "proven": _after(local(standing, back.proven_at), back.proven_after_s)
+        or back.waiting_for
+        or "not yet",
         "still open on the candidate": back.still_open,
     }

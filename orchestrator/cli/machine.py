@@ -113,10 +113,11 @@ Everything runs. Where to look:
   logs           {home}/logs/*.log
   ledger         {home}/ledger.sqlite (wardshift verify --home {home})
 What to try, in another terminal:
-  export {HOME_VARIABLE}={home}
+  export {HOME_VARIABLE}={home.resolve()} PATH={Path(sys.executable).parent}:$PATH
   wardshift run            start the programme
   wardshift list           where every ward stands
   wardshift show medicine-52
+  wardshift practice speed 3600   (in the practice hospital: an hour in a second)
   wardshift practice fault candidate drop_text_rate=0.5
   wardshift rollback medicine-52
 Ctrl-C ends everything."""

@@ -54,8 +54,8 @@ def confirm(what: str, name: str, *, yes: bool, expect_seq: int | None, needs_se
     if yes:
         if needs_seq and expect_seq is None:
             problem = (
-                "--yes needs --expect-seq N, so that a stale screen cannot act: N is the seq of "
-                f"{name} that `wardshift list` prints"
+                "--yes needs --expect-seq N, so that a stale screen cannot act: N is the seq that "
+                f"`wardshift list` prints of {name} (of a programme: of the ward that froze it)"
             )
             raise ConfigError((problem,))
         return

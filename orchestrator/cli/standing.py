@@ -316,7 +316,8 @@ def _gate_in_the_way(standing: Standing, ward: WardState) -> str:
 def _two_roles(standing: Standing, agreed: frozenset[str], what: str) -> str:
     asked = standing.installation.plan.policy.resume_roles
     left = ", ".join(role for role in asked if role not in agreed)
-    return f"{'one more' if agreed else 'two'} of {left}: wardshift resume {what}"
+    needed = "one more" if agreed else "two"
+    return f"{needed} of {left}: wardshift resume {what} --role ROLE --reason TEXT"
 
 
 def routes_now(installation: Installation) -> dict[WardId, Route] | None:

@@ -299,7 +299,12 @@ def _resumption(
         return f"{what}: {reason}.", lambda desk, seq: desk.agree_to_resume(
             None, role, reason=reason, expect_seq=seq
         )
-    if mine.phase is Phase.ROLLED_BACK or mine.held is None:
+    if mine.phase is not Phase.ROLLED_BACK and mine.held is None:
+        raise Refused(
+            "nothing_to_resume",
+            f"{mine.ward} is neither on hold nor back after a return; nothing was changed",
+        )
+    if mine.phase is Phase.ROLLED_BACK:
         what = f"{role} agrees that {_beds(plan, mine)} begins its ladder again: {reason}."
         return what, lambda desk, seq: desk.agree_to_resume(
             mine.ward, role, reason=reason, expect_seq=seq

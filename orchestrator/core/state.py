@@ -118,14 +118,16 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Return:
-    """The latest return to legacy and how far it came."""
+    """The latest return to legacy and how far it came; `..._after_s`: real seconds of it."""
 
     cause: Cause
     seen_at: datetime
     actor: str
     epoch: int | None = None
     written_at: datetime | None = None
+    written_after_s: float | None = None
     proven_at: datetime | None = None
+    proven_after_s: float | None = None
     still_open: int | None = None
     waiting_for: str = ""
 
@@ -421,14 +423,15 @@ def _return(ward: WardState, draft: Draft) -> WardState:
     if ward.returned is None:
         return ward
     match happening:
-        case RollbackWritten(epoch=epoch):
-            return replace(ward, returned=replace(ward.returned, epoch=epoch, written_at=draft.at))
+        case RollbackWritten(epoch=epoch, after_s=took_s):
+            back = replace(ward.returned, epoch=epoch, written_at=draft.at, written_after_s=took_s)
+            return replace(ward, returned=back)
         case RollbackPending(waiting_for=waiting_for):
             return replace(ward, returned=replace(ward.returned, waiting_for=waiting_for))
         case RollbackProven(epoch=epoch, still_open=still_open):
             returned = replace(
                 ward.returned, epoch=epoch, proven_at=draft.at, still_open=still_open,
-                waiting_for="",
+                waiting_for="", proven_after_s=happening.after_s,
             )  # fmt: skip
             return replace(ward, returned=returned)
         case _:

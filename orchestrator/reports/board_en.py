@@ -169,7 +169,8 @@ HEADS = {
     Head.RETURNED: HeadWords(
         title="BACK",
         staff="Work in the old system. Log out of the new system on every computer.",
-        on_call="Find the cause. To begin again takes {roles}: wardshift resume {ward}",
+        on_call="Find the cause. To begin again takes {roles}: "
+        "wardshift resume {ward} --role ROLE --reason TEXT",
     ),
     Head.NOT_CLEAR: HeadWords(
         title="OLD SYSTEM",

@@ -169,7 +169,8 @@ HEADS = {
     Head.RETURNED: HeadWords(
         title="TILLBAKA",
         staff="Arbeta i gamla systemet. Logga ut ur nya systemet på alla datorer.",
-        on_call="Hitta orsaken. För att börja om behövs {roles}: wardshift resume {ward}",
+        on_call="Hitta orsaken. För att börja om behövs {roles}: "
+        "wardshift resume {ward} --role ROLL --reason SKÄL",
     ),
     Head.NOT_CLEAR: HeadWords(
         title="GAMLA SYSTEMET",

@@ -162,11 +162,13 @@ def _stage_title(plan: Plan, state: WardState) -> str | None:
 
 
 def _side(plan: Plan, state: WardState, name: SliceName) -> Side:
-    """The side that the record allows; legacy from the moment the return was written."""
+    """The side that the record says serves; legacy from the moment the return was written. What a
+    promotion intends serves nobody before it is proven: it may be given up."""
     is_written = state.returned is not None and state.returned.written_at is not None
     if state.phase is Phase.RETURNING and is_written:
         return Side.LEGACY
-    return Side.CANDIDATE if name in recorded_exposure(plan, state) else Side.LEGACY
+    entered = replace(state, intent=None)
+    return Side.CANDIDATE if name in recorded_exposure(plan, entered) else Side.LEGACY
 
 
 def _level(state: WardState) -> Level | None:

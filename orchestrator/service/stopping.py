@@ -223,7 +223,8 @@ def stop_programme(scribe: Scribe, notifier: Notifier, role: Role, reason: str) 
             ward=None,
             code="programme_stopped",
             message=f"The whole programme was stopped by {role}. Every ward returns to legacy.",
-            next_action="wardshift list. To go on later, two roles: wardshift resume --programme",
+            next_action="wardshift list. To go on later, two roles: wardshift resume --programme "
+            "--role ROLE --reason TEXT",
         )
     )
     return word
@@ -250,7 +251,7 @@ def cancellation(
         raise Refused(
             "has_begun",
             f"{ward} is {mine.phase}: a return that has begun is never taken back. To go on "
-            f"afterwards, two roles: wardshift resume {ward}",
+            f"afterwards, two roles: wardshift resume {ward} --role ROLE --reason TEXT",
         )
     if recorded_exposure(plan, mine) and _alarm(plan, state, mine, word, now) is Level.BREACH:
         raise Refused(

@@ -16,6 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
 
 from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.tokens import TokenFile, add_token
@@ -23,7 +24,7 @@ from orchestrator.core.event import AlertStatus
 from orchestrator.web.alerts import DESCRIPTION, Limits, description
 from orchestrator.web.bucket import Bucket
 from tests.fakes import FakeClock
-from tests.fakes_ledger import FakeJournal, HangingJournal
+from tests.fakes_ledger import HangingJournal
 from tests.plans import FIRST
 from tests.web.door import CLOCK, Door, door_open, message
 
@@ -301,14 +302,14 @@ for found in pkgutil.walk_packages(schemathesis.__path__, "schemathesis."):
     with suppress(ImportError, Warning):  # parts for what is not installed here
         import_module(found.name)
 
+SLOW_DISK = 503
 door_schema = schemathesis.openapi.from_dict(description())["/alerts"]["POST"]
 
 
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """A disk that is slow for a moment is answered 503, which is right and no finding here."""
-    limits, memory = Limits(most_at_once=10**6), FakeJournal()
-    with door_open(tmp_path_factory.mktemp("fuzzed"), limits=limits, journal=memory) as made:
+    limits = Limits(most_at_once=10**6)
+    with door_open(tmp_path_factory.mktemp("fuzzed"), limits=limits) as made:
         yield made
 
 
@@ -319,4 +320,10 @@ def test_whatever_the_description_allows_or_not_is_answered_as_it_says(
     mode: GenerationMode, fuzzed: Door, data: st.DataObject
 ) -> None:
     case = data.draw(door_schema.as_strategy(generation_mode=mode))
-    case.call_and_validate(base_url=fuzzed.url, headers={"Authorization": f"Bearer {fuzzed.token}"})
+    said = {"Authorization": f"Bearer {fuzzed.token}"}
+    answer = case.call(base_url=fuzzed.url, headers=said)
+    if answer.status_code == SLOW_DISK:
+        # A machine that is slow for a moment is no finding; the answer must be as described.
+        case.validate_response(answer, excluded_checks=[not_a_server_error])
+    else:
+        case.validate_response(answer)

@@ -204,7 +204,10 @@ def _do(home: Path, action: Mapping[str, Any]) -> int:
 def _hospital_url(home: Path) -> str:
     path = home / ADDRESSES
     if not path.exists():
-        problem = f"no hospital is running in {home}: start one with `up --home {home}`"
+        problem = (
+            f"no hospital is running in {home}: start one with `wardshift practice up` or "
+            "`wardshift up --practice`"
+        )
         raise Unavailable("practice", problem)
     return json.loads(path.read_text(encoding="utf-8"))["hospital_url"]
 

@@ -47,12 +47,11 @@ def demo(
 
     Example: wardshift demo --keep
 
-    Parameters
-    ----------
-    format: table tells the story; json prints one object on stdout and the story on stderr.
-    keep: Leave everything running afterwards, to be explored.
-    kubernetes: Routes, leases and fence on a real API server (`make parts` builds it once).
-    home: Folder for everything that is made; it is emptied first.
+    Args:
+        format: table tells the story; json prints one object on stdout, the story on stderr.
+        keep: Leave everything running afterwards, to be explored.
+        kubernetes: Routes, leases and fence on a real API server (`make parts` builds it once).
+        home: Folder for everything that is made; it is emptied first.
     """
     logs.configure("wardshift", level="WARNING")
     clock = SystemClock()

@@ -46,7 +46,8 @@ def not_frozen(facts: GateFacts) -> GateAnswer:
     return _no(
         "not_frozen",
         f"since {since:%Y-%m-%d %H:%M} by {freeze.origin}: {freeze.reason}",
-        "find the cause, then two different roles agree: wardshift resume --programme",
+        "find the cause, then two different roles agree: wardshift resume --programme "
+        "--role ROLE --reason TEXT",
     )
 
 
@@ -87,7 +88,11 @@ def not_held(facts: GateFacts) -> GateAnswer:
     """Nobody has put the ward on hold."""
     if facts.ward.held is None:
         return _yes("not_held", "no hold")
-    return _no("not_held", f"on hold: {facts.ward.held}", f"wardshift resume {facts.ward.ward}")
+    return _no(
+        "not_held",
+        f"on hold: {facts.ward.held}",
+        f"wardshift resume {facts.ward.ward} --reason TEXT",
+    )
 
 
 def legacy_ready(facts: GateFacts) -> GateAnswer:
