@@ -19,8 +19,10 @@ WARD = WardId("medicine-52")
 THIRD = WardId("children-12")
 CLOCK = SystemClock()
 LOST_TEXT = "staff_note_text_lost_total"
-# From visible to on legacy; the same with Prefect and without it.
+# From visible to on legacy, the same with Prefect and without it: two ticks, and what a machine
+# needs that does much else beside. The demonstration is held to the two ticks alone.
 TICKS_TO_RETURN = 2
+BESIDE_S = 1.0
 
 
 class Stage(PracticeStage):
@@ -34,6 +36,7 @@ class Stage(PracticeStage):
         assert self.ward == WARD
         self.folder = folder
         self.lease_s = self.installation.plan.policy.lease_s
+        self.return_s = TICKS_TO_RETURN * self.installation.plan.policy.tick_s + BESIDE_S
 
     def stop(self) -> None:
         """End everything."""

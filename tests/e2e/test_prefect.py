@@ -12,7 +12,7 @@ import pytest
 from orchestrator.cli.everything import Wishes
 from orchestrator.core import event as ev
 from orchestrator.core.state import Phase
-from tests.e2e.stage import TICKS_TO_RETURN, WARD, Stage, family
+from tests.e2e.stage import WARD, Stage, family
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 HARM_S = 20.0
@@ -82,8 +82,7 @@ def test_without_prefect_the_ward_returns_as_fast_and_prefect_shows_it_once_it_i
 ) -> None:
     break_it, mend_it = BREAKS[how]
     break_it(exposed)
-    took_s = exposed.seconds_to_return(HARM_S)
-    assert took_s <= TICKS_TO_RETURN * exposed.installation.plan.policy.tick_s, exposed.why()
+    assert exposed.seconds_to_return(HARM_S) <= exposed.return_s, exposed.why()
     assert not prefect_answers(exposed)
     assert exposed.eventually(lambda: exposed.state().ward(WARD).phase is Phase.ROLLED_BACK)
     mend_it(exposed)

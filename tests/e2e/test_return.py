@@ -8,7 +8,7 @@ import pytest
 from orchestrator.core import event as ev
 from orchestrator.core.ids import Side
 from orchestrator.core.state import Phase
-from tests.e2e.stage import CLOCK, THIRD, TICKS_TO_RETURN, WARD
+from tests.e2e.stage import CLOCK, THIRD, WARD
 
 pytestmark = pytest.mark.real
 SLACK_S = 2.0
@@ -20,8 +20,7 @@ def is_home(stage) -> bool:
 
 
 def test_harm_returns_the_ward_proves_it_and_leaves_the_others_alone(exposed):
-    took_s = exposed.seconds_to_return(HARM_S)
-    assert took_s <= TICKS_TO_RETURN * exposed.installation.plan.policy.tick_s, exposed.why()
+    assert exposed.seconds_to_return(HARM_S) <= exposed.return_s, exposed.why()
     assert exposed.eventually(lambda: is_home(exposed)), exposed.why()
     state = exposed.state()
     back = state.ward(WARD).returned
