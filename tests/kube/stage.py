@@ -263,15 +263,16 @@ class Stage:
 
     def is_home(self) -> bool:
         """On legacy, proven, and everything that was said is in the ledger."""
-        ward = self.ward()
-        is_back = ward.phase is Phase.ROLLED_BACK and not exposed_slices(self.route())
-        return is_back and not pending_in(self.home / "journal")
+        if pending_in(self.home / "journal"):
+            return False
+        return self.ward().phase is Phase.ROLLED_BACK and not exposed_slices(self.route())
 
     def is_there(self) -> bool:
         """At the intended stage, proven, and everything that was said is in the ledger."""
+        if pending_in(self.home / "journal"):
+            return False  # asked first: what is drained after the ward was read is in neither
         ward = self.ward()
-        is_at = ward.phase is Phase.AT_STAGE and ward.stage == NOTES
-        return is_at and not pending_in(self.home / "journal")
+        return ward.phase is Phase.AT_STAGE and ward.stage == NOTES
 
     def is_at_rest(self) -> bool:
         return self.is_home() or self.is_there()
