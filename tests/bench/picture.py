@@ -15,6 +15,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 FIGURES = Path("build/bench")
+MARKS = (10, 30, 100, 300, 1_000, 3_000, 10_000)
 INK, TARGET = "#222222", "#A30000"
 STYLE: Any = {
     "svg.hashsalt": "wardshift",
@@ -62,6 +63,8 @@ def draw(found: list[Line], path: Path) -> None:
             _draw_one(axes, height, line)
         axes.set_yticks(range(len(found)), [line.what for line in reversed(found)])
         axes.set_xscale("log")
+        axes.set_xlim(10, 20_000)
+        axes.set_xticks(MARKS, [f"{mark:,}" for mark in MARKS])
         axes.set_xlabel("milliseconds, logarithmic: from median to 99th percentile; | target")
         axes.grid(visible=True, axis="x", which="both", alpha=0.25)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +74,8 @@ def draw(found: list[Line], path: Path) -> None:
 def _draw_one(axes: Axes, height: int, line: Line) -> None:
     least = max(line.p99, line.p50 * 1.02)  # one measurement is a mark, not nothing
     axes.barh(height, least - line.p50, left=line.p50, height=0.5, color="#56B4E9")
-    axes.text(least * 1.05, height, f"{line.p50:.0f} / {line.p99:.0f}", va="center", color=INK)
+    beside = max(least, line.target or 0.0) * 1.06
+    axes.text(beside, height, f"{line.p50:.0f} / {line.p99:.0f}", va="center", color=INK)
     if line.target is not None:
         axes.plot([line.target] * 2, [height - 0.4, height + 0.4], color=TARGET, linewidth=2)
 
