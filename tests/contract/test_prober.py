@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.practice_gateway import PracticeRoutes
-from orchestrator.adapters.prober import GatewayProber
+from orchestrator.adapters.prober import ROUNDS_AT_ONCE, GatewayProber
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import Annotation, Route, Rule
 from orchestrator.ports import ProbeAnswer, Prober, Routes
@@ -265,3 +265,21 @@ def test_a_count_without_sense_is_not_zero(name: str) -> None:
         closing(GatewayProber((), admin.url, PREFIXES, timeout_s=5.0)) as prober,
     ):
         assert prober.open_on(WardId("ward-1"), Side.CANDIDATE) is None
+
+
+def test_who_waits_for_a_turn_in_vain_is_told_so_and_has_an_answer_for_every_slice() -> None:
+    """A hundred wards that return at once are probed few at a time; none waits without end."""
+    answer = Reply(headers={"x-ehr-system": "legacy", "x-wardshift-epoch": "7"})
+    with (
+        web_server(lambda _: answer) as gateway,
+        closing(GatewayProber((gateway.url,), gateway.url, PREFIXES, timeout_s=2.0)) as prober,
+        ExitStack() as others,
+    ):
+        for _ in range(ROUNDS_AT_ONCE):
+            prober._turns.acquire()
+            others.callback(prober._turns.release)
+        waited = prober.probe(WardId("last"), BOTH)
+        assert [one.slice_name for one in waited] == list(BOTH)
+        assert {(one.side, one.problem) for one in waited} == {(None, "too many probes wait")}
+        others.close()
+        assert {one.side for one in prober.probe(WardId("last"), BOTH)} == {Side.LEGACY}
