@@ -47,6 +47,15 @@ def exposed_world() -> World:
     return world
 
 
+def turns(world: World, seconds: int) -> None:
+    """So many seconds of every sentinel and the first guard."""
+    for _ in range(seconds):
+        world.clock.advance(1.0)
+        for process in world.sentinels:
+            process.turn()
+        world.guards[0].turn()
+
+
 def expose(world: World) -> None:
     """What a whole climb leaves behind, without the climb."""
     flow = world.scribe(ActorKind.FLOW, "f1")

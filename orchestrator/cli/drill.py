@@ -75,7 +75,10 @@ def _tell(installation: Installation, ward: WardId, done: DrillDone, format: For
     if not done.passed:
         say(f"The drill did not pass: {done.problem}. The ward may not be exposed until one does.")
     elif done.rounds < policy.rounds:
-        say("It passed, with fewer rounds than the gate asks for: the gate stays, or is, closed.")
+        say(
+            "It passed, with fewer rounds than the gate asks for. The gate is closed until a "
+            f"drill with {policy.rounds} rounds has passed: wardshift drill {ward}"
+        )
     else:
         say(f"It passed, and counts for {policy.valid_days} days.")
 

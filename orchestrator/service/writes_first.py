@@ -9,9 +9,8 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-PATIENCE_S = (
-    3.0  # within which a hundred wards are written on two cores (docs/reference/benchmarks)
-)
+# Within it a hundred wards are written on two cores (docs/reference/benchmarks.md).
+PATIENCE_S = 3.0
 
 
 class WritesFirst:

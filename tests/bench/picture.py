@@ -14,16 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from orchestrator.reports.timeline import INK, STYLE
+
 FIGURES = Path("build/bench")
 MARKS = (10, 30, 100, 300, 1_000, 3_000, 10_000)
-INK, TARGET = "#222222", "#A30000"
-STYLE: Any = {
-    "svg.hashsalt": "wardshift",
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": INK,
-}
+TARGET = "#A30000"
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.kubernetes.client import AT_ONCE, Cluster, Kind
+from orchestrator.adapters.kubernetes.picture import Picture
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
+from orchestrator.adapters.planfile import load_plan
+from orchestrator.cli.machine import practice_plan
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import Annotation, Route, Rule, all_legacy
 from orchestrator.errors import ConfigError, Conflict, Indeterminate, Refused, Unavailable
+from tests.fakes import FakeClock
 from tests.real.kube_proxy import KubeProxy, kube_proxy
 from tests.real.kube_server import ApiError
 from tests.real.kube_site import BACKENDS, FEATURES, NAMESPACE, ROUTES, KubeSite
@@ -59,7 +64,8 @@ def test_the_token_is_really_sent_with_every_call(
     home = all_legacy(observed.route, epoch=2, annotation=WHO)
     routes.replace(home, resource_version=observed.resource_version)
     routes.all()
-    assert {one.method for one in door.asked} == {"GET", "PUT"}
+    # One question and one write: what was read is written as it was read.
+    assert [one.method for one in door.asked] == ["GET", "PUT", "GET"]
     assert {one.token for one in door.asked} == {kube.tokens["guard"]}
 
 
@@ -361,6 +367,39 @@ def test_without_a_living_watch_routes_are_read_directly_or_not_at_all(
         assert wait_until(lambda: not says_so(), timeout_s=20)
     finally:
         routes.close()
+
+
+class Stalled:
+    """A cluster that lists, and whose watch then neither tells nor ends."""
+
+    def __init__(self) -> None:
+        self.end = threading.Event()
+
+    def list(self, *_: object) -> dict[str, Any]:
+        return {"items": [{"metadata": {"name": "ward-a"}}], "metadata": {"resourceVersion": "1"}}
+
+    def watch(self, *_: object) -> Iterator[tuple[str, dict[str, Any]]]:
+        self.end.wait(60)
+        yield from ()
+
+
+def test_a_watch_that_stalls_is_not_believed_for_as_long_as_a_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it hides a guard would not return: within a lease routes are read directly again."""
+    clock, stalled = FakeClock(), Stalled()
+    monkeypatch.setattr("orchestrator.adapters.kubernetes.picture._clock", clock)
+    picture = Picture(
+        cast(Cluster, stalled), Kind(group="", version="", plural="", namespace=""), ""
+    )
+    picture.start()
+    try:
+        assert wait_until(lambda: bool(picture.now()), timeout_s=20)
+        clock.advance(load_plan(practice_plan()).plan.policy.lease_s - 1.0)
+        assert picture.now() is None
+    finally:
+        picture.stop()
+        stalled.end.set()
 
 
 def test_a_route_bent_by_another_hand_counts_as_exposure_and_a_return_mends_it(

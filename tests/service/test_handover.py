@@ -14,6 +14,7 @@ from tests.plans import FIRST, LEGACY_UP, SLOW, plan
 from tests.property import world as worlds
 from tests.property.world import World
 from tests.service import test_two_hands as two_hands
+from tests.stops import turns
 
 
 def patient() -> Plan:
@@ -41,14 +42,6 @@ def held(monkeypatch: pytest.MonkeyPatch) -> World:
     assert world.exposed()
     assert world.state().ward(FIRST).blocked is not None
     return world
-
-
-def turns(world: World, seconds: int) -> None:
-    for _ in range(seconds):
-        world.clock.advance(1.0)
-        for process in world.sentinels:
-            process.turn()
-        world.guards[0].turn()
 
 
 def alert(world: World, which: int) -> None:

@@ -11,7 +11,7 @@ from orchestrator.errors import Refused
 from orchestrator.service.watch import Watch
 from tests.plans import FIRST, LEGACY_UP
 from tests.property.world import MemoryReplica, World
-from tests.stops import HEAD, NURSE, exposed_world, line_of
+from tests.stops import HEAD, NURSE, exposed_world, line_of, turns
 
 
 @pytest.fixture
@@ -27,14 +27,6 @@ def world() -> World:
     assert not standby.sentinel.is_active
     assert standby.follower.state().ward(FIRST).stage is None
     return made
-
-
-def turns(world: World, seconds: int) -> None:
-    for _ in range(seconds):
-        world.clock.advance(1.0)
-        for process in world.sentinels:
-            process.turn()
-        world.guards[0].turn()
 
 
 def watch_of(world: World) -> Watch:

@@ -20,6 +20,7 @@ from orchestrator.core import event as ev
 from orchestrator.core.ids import StageName
 from orchestrator.core.route import Annotation, desired_route, is_exposed
 from orchestrator.ledger import BoundedJournal, FileJournal, drain
+from orchestrator.ledger.bounded import DISK_PATIENCE_S
 from orchestrator.ports import Journal
 from orchestrator.service.follow import Follower
 from orchestrator.service.hearing import Hearing
@@ -131,10 +132,16 @@ def message(*labels: Mapping[str, str], status: str = "firing", **more: Any) -> 
 
 @contextmanager
 def door_open(
-    folder: Path, *, limits: Limits | None = None, journal: Journal | None = None
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    journal: Journal | None = None,
+    disk_patience_s: float = DISK_PATIENCE_S,
 ) -> Iterator[Door]:
     """A door on a free port; its ward has its notes in the candidate."""
-    door = _made(folder, limits or Limits(), journal or FileJournal(folder / "journal", "s"))
+    inner = journal or FileJournal(folder / "journal", "s")
+    disk = BoundedJournal(inner, patience_s=disk_patience_s)
+    door = _made(folder, limits or Limits(), disk)
     server = serve(app(_pages(), door.receiver.routes()), door.port, host="127.0.0.1")
     try:
         assert wait_until(lambda: server.started, timeout_s=30)
@@ -163,7 +170,7 @@ def _made(folder: Path, limits: Limits, journal: Journal) -> Door:
     )
     follower = Follower(ledger, CLOCK, replica=MemoryReplica(), drain=lambda: None, every_s=1.0)
     follower.round()
-    scribe = Scribe(BoundedJournal(journal), CLOCK, actor=SENTINEL, plan_hash="p", code_version="t")
+    scribe = Scribe(journal, CLOCK, actor=SENTINEL, plan_hash="p", code_version="t")
     scribe.listen(follower.add)
     hands = Hands(
         routes=routes, prober=FakeProber(routes), scribe=scribe, clock=CLOCK,
