@@ -84,6 +84,9 @@ def prometheus_running(
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--log.level=warn",
+                # As docs/how-to/alerts.md says: an alert that was told to nobody, because the
+                # Alertmanager was not yet found, is told again after this and not after a minute.
+                "--rules.alert.resend-delay=10s",
             ),
             stdout=output,
             stderr=output,

@@ -3,12 +3,9 @@
 import asyncio
 import json
 import os
-import pkgutil
 import stat
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -25,7 +22,7 @@ from orchestrator.web.bucket import Bucket
 from tests.fakes import FakeClock
 from tests.fakes_ledger import HangingJournal
 from tests.plans import FIRST
-from tests.web.door import CLOCK, Door, door_open, message
+from tests.web.door import CLOCK, Door, door_apart, door_open, message
 
 pytestmark = pytest.mark.real
 
@@ -295,28 +292,22 @@ def test_its_description_is_served_and_is_that_of_the_code(door: Door) -> None:
         assert json.load(answer) == description()
 
 
-# Read by pytest's own loader, which CPython 3.11 does not do safely in two threads; so all of it is
-# read now, before a door's thread runs.
-for found in pkgutil.walk_packages(schemathesis.__path__, "schemathesis."):
-    with suppress(ImportError, Warning):  # parts for what is not installed here
-        import_module(found.name)
-
 door_schema = schemathesis.openapi.from_dict(description())["/alerts"]["POST"]
 
 
 @pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Its disk is waited for: 503 for one that is slow for a moment has a test of its own."""
-    folder, limits = tmp_path_factory.mktemp("fuzzed"), Limits(most_at_once=10**6)
-    with door_open(folder, limits=limits, disk_patience_s=60.0) as made:
-        yield made
+    with door_apart(tmp_path_factory.mktemp("fuzzed")) as where:
+        yield where
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_the_description_allows_or_not_is_answered_as_it_says(
-    mode: GenerationMode, fuzzed: Door, data: st.DataObject
+    mode: GenerationMode, fuzzed: tuple[str, str], data: st.DataObject
 ) -> None:
+    url, token = fuzzed
     case = data.draw(door_schema.as_strategy(generation_mode=mode))
-    case.call_and_validate(base_url=fuzzed.url, headers={"Authorization": f"Bearer {fuzzed.token}"})
+    case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {token}"})
