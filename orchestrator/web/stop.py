@@ -30,6 +30,7 @@ from orchestrator.ports import Clock
 from orchestrator.reports.receipts import receipt_json
 from orchestrator.service.stopping import SOMEBODY, StopLine
 from orchestrator.web.limits import Buckets
+from orchestrator.web.stop_api import DESCRIPTION, PATH, description
 from orchestrator.web.stop_en import ENGLISH
 from orchestrator.web.stop_sv import SWEDISH
 from orchestrator.web.stop_words import StopWords
@@ -210,14 +211,18 @@ def stop_routes(door: StopDoor) -> list[Route]:
             return JSONResponse(body, 404, headers=HEADERS)
         return JSONResponse(receipt_json(found), headers=HEADERS)
 
+    def described(_request: Request) -> Response:
+        return JSONResponse(description(door.plan))
+
     return [
         Route("/stop", form, methods=["GET"]),
         Route("/stop", press, methods=["POST"]),
         Route("/stop/receipt/{number}", receipt, methods=["GET"]),
         Route("/stop/{ward}", form, methods=["GET"]),
         Route("/stop/{ward}", press, methods=["POST"]),
-        Route("/api/stop", api, methods=["POST"]),
-        Route("/api/stop/{number}", api_receipt, methods=["GET"]),
+        Route(PATH, api, methods=["POST"]),
+        Route(DESCRIPTION, described, methods=["GET"]),
+        Route(PATH + "/{number}", api_receipt, methods=["GET"]),
     ]
 
 

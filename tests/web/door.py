@@ -1,7 +1,6 @@
 """A sentinel's door for alerts with everything real behind it but the ledger and the gateway."""
 
 import json
-import multiprocessing
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.client import HTTPConnection
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -153,33 +151,11 @@ def door_open(
 
 
 @contextmanager
-def door_apart(folder: Path) -> Iterator[tuple[str, str]]:
-    """A patient door in a process of its own, for a test that draws its own messages.
-
-    CPython 3.11 does not read Python's grammar safely in two threads (its issue 106905): whoever
-    draws reads the source of lambdas, and a door that logs a traceback reads its lines.
-
-    Yields: its address and the right token.
-    """
-    ours, theirs = multiprocessing.Pipe()
-    child = multiprocessing.get_context("spawn").Process(target=_serve_apart, args=(folder, theirs))
-    child.start()
-    try:
-        assert ours.poll(60), "the door does not open"
-        yield ours.recv()
-    finally:
-        ours.close()
-        theirs.close()
-        child.join(30)
-        child.kill()
-        child.join()
-
-
-def _serve_apart(folder: Path, ours: Connection) -> None:
+def patient_door(folder: Path) -> Iterator[tuple[str, str]]:
+    """The address and the token of a door that takes its time for the disk, and any crowd."""
     limits = Limits(most_at_once=10**6)
     with door_open(folder, limits=limits, disk_patience_s=60.0) as door:
-        ours.send((door.url, door.token))
-        ours.poll(None)  # until the test hangs up, or is no more
+        yield door.url, door.token
 
 
 def _made(folder: Path, limits: Limits, journal: Journal) -> Door:

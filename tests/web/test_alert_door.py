@@ -22,7 +22,8 @@ from orchestrator.web.bucket import Bucket
 from tests.fakes import FakeClock
 from tests.fakes_ledger import HangingJournal
 from tests.plans import FIRST
-from tests.web.door import CLOCK, Door, door_apart, door_open, message
+from tests.web.apart import apart
+from tests.web.door import CLOCK, Door, door_open, message, patient_door
 
 pytestmark = pytest.mark.real
 
@@ -298,7 +299,7 @@ door_schema = schemathesis.openapi.from_dict(description())["/alerts"]["POST"]
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Its disk is waited for: 503 for one that is slow for a moment has a test of its own."""
-    with door_apart(tmp_path_factory.mktemp("fuzzed")) as where:
+    with apart(patient_door, tmp_path_factory.mktemp("fuzzed")) as where:
         yield where
 
 
