@@ -5,7 +5,7 @@ from pathlib import Path
 from orchestrator.adapters.planfile import LoadedPlan, load_plan
 from orchestrator.cli.output import Format, say, show_json, show_table
 from orchestrator.core.budget import Budget, budgets, lease_need_s
-from orchestrator.core.plan import Plan, Signal
+from orchestrator.core.plan import Plan, Signal, Soak
 from orchestrator.core.plandiff import Change, plan_diff
 from orchestrator.core.threshold import BaselineRatio, Direction, Limit, Tripwire
 
@@ -105,6 +105,13 @@ def _as_json(loaded: LoadedPlan, found: tuple[Budget, ...]) -> dict[str, object]
     }
 
 
+def _soak(soak: Soak) -> str:
+    if not soak.shifts:
+        return "-"
+    of_which = f"nights {soak.nights}, weekend {soak.weekend_shifts}"
+    return f"whole shifts {soak.shifts} (of which {of_which})"
+
+
 def _parts(plan: Plan) -> dict[str, list[dict[str, object]]]:
     return {
         "wards, in order": [
@@ -118,7 +125,7 @@ def _parts(plan: Plan) -> dict[str, list[dict[str, object]]]:
                 "in the candidate": ", ".join(s.candidate) or "-",
                 "mirrored": ", ".join(s.mirrored) or "-",
                 "approved by": ", ".join(s.approvals) or "-",
-                "soak": f"{s.soak.shifts} shifts, {s.soak.nights} nights",
+                "soak": _soak(s.soak),
             }
             for s in plan.stages
         ],

@@ -90,17 +90,37 @@ def _limit(where: str, old: float, new: float, threshold: object) -> Iterator[Ch
         return
     direction = getattr(threshold, "direction", Direction.AT_MOST)
     looser = new > old if direction is Direction.AT_MOST else new < old
-    yield Change(where=where.lstrip("."), before=str(old), after=str(new), is_looser=looser)
+    yield Change(where=where.lstrip("."), before=_said(old), after=_said(new), is_looser=looser)
 
 
 def _change(where: str, before: object, after: object) -> Change:
     field = where.rsplit(".", 1)[-1]
     return Change(
         where=where.lstrip("."),
-        before=str(before),
-        after=str(after),
+        before=_said(before),
+        after=_said(after),
         is_looser=_is_looser(field, before, after),
     )
+
+
+def _said(value: object) -> str:
+    """A plan's value for a person who does not read Python."""
+    match value:
+        case None | () | frozenset() if not value:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case tuple():
+            return ", ".join(_said(part) for part in cast("tuple[object, ...]", value))
+        case frozenset():
+            return ", ".join(sorted(_said(part) for part in cast("frozenset[object]", value)))
+        case _ if is_dataclass(value):
+            named = ((item.name, getattr(value, item.name)) for item in fields(value))
+            return ", ".join(f"{name} {_said(part)}" for name, part in named if part is not None)
+        case _:
+            return str(value)
 
 
 def _is_looser(field: str, before: object, after: object) -> bool:

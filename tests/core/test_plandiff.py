@@ -162,3 +162,24 @@ def test_members_are_told_in_the_order_of_the_plan():
 def test_windows_that_open_earlier_are_looser():
     early = replace(BEFORE, windows=replace(BEFORE.windows, opens=time(1)))
     assert [one.is_looser for one in plan_diff(early, BEFORE)] == [True]
+
+
+SAID = {
+    "a number": (slow_with(limit=3.0), "3"),
+    "a list": (in_plan("stages", STAGE_NOTES, approvals=(CSO, Role("head_nurse"))), "head_nurse"),
+    "an empty list": (in_plan("stages", STAGE_NOTES, approvals=()), "none"),
+    "nothing at all": (in_plan("signals", SLOW_AT, slice_name=SliceName("notes")), "none | notes"),
+    "a thing with parts": (
+        in_plan("signals", 0, threshold=Limit(direction=Direction.AT_MOST, limit=1.0)),
+        "direction at_most, limit 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), SAID.values(), ids=SAID)
+def test_values_are_said_for_who_reads_no_python(change, said):
+    changes = plan_diff(BEFORE, change(BEFORE))
+    text = " ".join(f"{one.before} | {one.after}" for one in changes)
+    assert said in text
+    assert not set("()[]'=") & set(text), text
+    assert "None" not in text
