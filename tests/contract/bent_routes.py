@@ -109,6 +109,62 @@ def self_granted(document: Document) -> None:
     document["metadata"]["annotations"]["wardshift.io/granted"] = "6"
 
 
+TO_CANDIDATE = {"backendRef": {"name": "ehr-candidate", "port": 80}}
+STAMP_AND_WARD = [
+    {"name": "x-wardshift-epoch", "value": "6"},
+    {"name": "x-ward", "value": "somebody-else"},
+]
+FILTERS: dict[str, Document] = {
+    "a mirror of every method": {"type": "RequestMirror", "requestMirror": TO_CANDIDATE},
+    "an extension": {
+        "type": "ExtensionRef",
+        "extensionRef": {"group": "traefik.io", "kind": "Middleware", "name": "elsewhere"},
+    },
+    "a rewritten path": {
+        "type": "URLRewrite",
+        "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/"}},
+    },
+    "another ward's name": {
+        "type": "RequestHeaderModifier",
+        "requestHeaderModifier": {"set": STAMP_AND_WARD},
+    },
+    "a header added": {
+        "type": "RequestHeaderModifier",
+        "requestHeaderModifier": {"set": STAMP_AND_WARD[:1], "add": STAMP_AND_WARD[1:]},
+    },
+    "a header taken from the answer": {
+        "type": "ResponseHeaderModifier",
+        "responseHeaderModifier": {"set": STAMP_AND_WARD[:1], "remove": ["x-ehr-system"]},
+    },
+}
+
+
+def filtered(one: Document) -> Callable[[Document], None]:
+    """Epoch 6 with one more filter; of a type that may be there once, in the place of ours."""
+
+    def bend(document: Document) -> None:
+        epoch_of(document, "6")
+        rule = document["spec"]["rules"][0]
+        others = [each for each in rule["filters"] if each["type"] != one["type"]]
+        rule["filters"] = [*others, copy.deepcopy(one)]
+
+    return bend
+
+
+def filtered_at_the_backend(document: Document) -> None:
+    epoch_of(document, "6")
+    backend = document["spec"]["rules"][0]["backendRefs"][0]
+    backend["filters"] = [copy.deepcopy(FILTERS["a mirror of every method"])]
+
+
+def reads_mirrored_elsewhere(document: Document) -> None:
+    epoch_of(document, "6")
+    rule = document["spec"]["rules"][0]
+    rule["matches"][0]["method"] = "GET"
+    mirror = {"backendRef": {"name": "somewhere", "port": 80}}
+    rule["filters"].append({"type": "RequestMirror", "requestMirror": mirror})
+
+
 def drill(document: Document, *changes: Callable[[Document], None]) -> None:
     """Epoch 6 with a drill's rule before the fallback; each change spoils the rule."""
     epoch_of(document, "6")
@@ -187,6 +243,11 @@ PRETENDERS: dict[str, tuple[Callable[[Document], None], str]] = {
     "a drill of no ward": (pretending(without_a_ward), "other_ward"),
     "a drill of everything": (pretending(no_matches), "other_ward"),
 }
+FILTERED: dict[str, tuple[Callable[[Document], None], str]] = {
+    **{name: (filtered(one), "other_filter") for name, one in FILTERS.items()},
+    "a mirror at the backend": (filtered_at_the_backend, "other_filter"),
+    "reads mirrored elsewhere": (reads_mirrored_elsewhere, "other_filter"),
+}
 BROKEN: dict[str, tuple[Callable[[Document], None], str]] = {
     "a lower epoch": (lower, "stale_epoch"),
     "the same epoch and another spec": (same_epoch_other_spec, "stale_epoch"),
@@ -207,4 +268,5 @@ BROKEN: dict[str, tuple[Callable[[Document], None], str]] = {
     "the fallback forward": (fallback_forward, "no_fallback"),
     "granted by oneself": (self_granted, "not_yours"),
     **PRETENDERS,
+    **FILTERED,
 }

@@ -22,6 +22,7 @@ from orchestrator.service.fence import breaches
 from tests.contract.bent_routes import (
     BROKEN,
     EPOCH,
+    FILTERED,
     PRETENDERS,
     WORD,
     Document,
@@ -112,6 +113,19 @@ def test_what_pretends_to_be_a_drill_counts_as_exposure(
     assert {one["backendRefs"][0]["name"] for one in home["spec"]["rules"]} == {"ehr-legacy"}
 
 
+@pytest.mark.parametrize("name", FILTERED)
+def test_a_filter_that_is_not_ours_counts_as_exposure(
+    kube: KubeSite, ward: WardId, name: str
+) -> None:
+    """Where no fence stands, it is seen, and a return takes it away."""
+    bent = kube.route(ward)
+    FILTERED[name][0](bent)
+    seen = observed(bent, BACKENDS).route
+    assert is_exposed(seen)
+    home = written(bent, all_legacy(seen, epoch=9, annotation=WHO), BACKENDS)
+    assert not is_exposed(observed(home, BACKENDS).route)
+
+
 @pytest.mark.parametrize("account", ["worker", "sentinel", "guard"])
 def test_a_drill_needs_no_grant(kube: KubeSite, ward: WardId, account: str) -> None:
     changed = kube.route(ward)
@@ -162,6 +176,27 @@ def test_a_second_route_for_a_ward_is_refused_in_every_namespace(
     document["metadata"] = {"name": "mine"}
     with pytest.raises(ApiError, match="second_route"):
         kube.server.call("POST", ROUTES.replace(NAMESPACE, elsewhere_ns), document)
+    for rule in document["spec"]["rules"]:
+        rule["matches"] = [{"path": {"type": "Exact", "value": "/notes/fhir/Patient"}}]
+    document["spec"]["parentRefs"] = [{"name": "wards"}]
+    kube.server.call("POST", ROUTES.replace(NAMESPACE, elsewhere_ns), document)
+    document["metadata"] = {"name": "on-the-wards-gateway"}
+    document["spec"]["parentRefs"] = [{"name": "wards", "namespace": NAMESPACE}]
+    with pytest.raises(ApiError, match="second_route"):
+        kube.server.call("POST", ROUTES.replace(NAMESPACE, elsewhere_ns), document)
+
+
+def test_a_grpc_route_is_a_second_route_too(kube: KubeSite, ward: WardId) -> None:
+    header = {"type": "Exact", "name": "X-Ward", "value": ward}
+    rule = {"matches": [{"headers": [header]}], "backendRefs": [{"name": "elsewhere", "port": 80}]}
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GRPCRoute",
+        "metadata": {"name": f"ward-{ward}", "namespace": NAMESPACE},
+        "spec": {"parentRefs": [{"name": "another"}], "rules": [rule]},
+    }
+    with pytest.raises(ApiError, match="second_route"):
+        kube.server.call("POST", ROUTES.replace("httproutes", "grpcroutes"), route)
 
 
 def test_a_route_is_not_made_exposed(kube: KubeSite) -> None:
@@ -228,7 +263,7 @@ def test_two_controllers_that_fight_never_promote_past_a_return(
     """Workers that re-read after each lost race and write their old intent again, against a guard
     that returns: once the return is written, no old intent ever lands."""
     config = {name: kube.kubeconfig(name) for name in ("worker", "guard", "sentinel")}
-    returned = threading.Event()
+    returned, landed = threading.Event(), threading.Event()
     landed_late: list[int] = []
     with (
         closing(Cluster(config["worker"], timeout_s=10)) as worker,
@@ -240,8 +275,10 @@ def test_two_controllers_that_fight_never_promote_past_a_return(
         )
 
         def promote(epoch: int) -> None:
-            for _ in range(20):
+            tries_after_the_return = 0
+            while tries_after_the_return < 5:
                 is_late = returned.is_set()
+                tries_after_the_return += is_late
                 observed = forth.get(ward)
                 try:
                     seen = grants.get(ward)
@@ -252,10 +289,12 @@ def test_two_controllers_that_fight_never_promote_past_a_return(
                     forth.replace(wanted, resource_version=observed.resource_version)
                 except (Conflict, Refused):
                     continue
+                landed.set()
                 if is_late:
                     landed_late.append(epoch)
 
         def go_back() -> None:
+            landed.wait(60)  # there is something to return from, and the others go on
             for _ in range(200):
                 observed = back.get(ward)
                 home = all_legacy(observed.route, epoch=100, annotation=replace(WHO, why="home"))
@@ -271,6 +310,7 @@ def test_two_controllers_that_fight_never_promote_past_a_return(
             pool.submit(go_back).result()
             for one in promotions:
                 one.result()
+        assert landed.is_set()
         assert returned.is_set()
         assert not landed_late
         final = back.get(ward)

@@ -41,6 +41,10 @@ READS = ".reads"
 MOST_RULES = 16  # of one HTTPRoute, by its definition
 NAME_PREFIX = "ward-"
 GRANTED = f"{MARK}granted"
+STAMPS = {
+    "RequestHeaderModifier": "requestHeaderModifier",
+    "ResponseHeaderModifier": "responseHeaderModifier",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,10 +309,7 @@ def _as_ward(ward: WardId) -> Document:
 
 def _stamp(epoch: int) -> list[Document]:
     header = {"set": [{"name": EPOCH_HEADER, "value": str(epoch)}]}
-    return [
-        {"type": "RequestHeaderModifier", "requestHeaderModifier": header},
-        {"type": "ResponseHeaderModifier", "responseHeaderModifier": header},
-    ]
+    return [{"type": kind, key: header} for kind, key in STAMPS.items()]
 
 
 def _epoch(notes: Mapping[str, str], rules: Sequence[Document]) -> int:
@@ -352,13 +353,40 @@ def _observed_rules(rules: Sequence[Document], backends: Backends) -> Iterable[R
 
 
 def _side(documents: Iterable[Document], backends: Backends) -> Side:
-    is_legacy = all(_is_wholly(one, backends[Side.LEGACY]) for one in documents)
+    is_legacy = all(
+        _is_wholly(one, backends[Side.LEGACY]) and _has_only_our_filters(one, backends)
+        for one in documents
+    )
     return Side.LEGACY if is_legacy else Side.CANDIDATE
 
 
 def _is_wholly(document: Document, backend: Backend) -> bool:
     refs = document.get("backendRefs") or ()
     return len(refs) == 1 and backend.is_named_by(refs[0])
+
+
+def _has_only_our_filters(document: Document, backends: Backends) -> bool:
+    """Another filter may lead elsewhere behind an unchanged backend."""
+    reads_only = all(one.get("method") == "GET" for one in document.get("matches") or ({},))
+    return all(
+        _is_stamp(one) or (reads_only and _is_our_mirror(one, backends))
+        for one in document.get("filters") or ()
+    )
+
+
+def _is_stamp(document: Document) -> bool:
+    key = STAMPS.get(document.get("type", ""))
+    if key is None:
+        return False
+    changes: Mapping[str, Any] = document.get(key) or {}
+    names = {str(one.get("name")) for one in changes.get("set") or ()}
+    return names <= {EPOCH_HEADER} and not changes.get("add") and not changes.get("remove")
+
+
+def _is_our_mirror(document: Document, backends: Backends) -> bool:
+    mirror: Mapping[str, Any] = document.get("requestMirror") or {}
+    is_ours = backends[Side.CANDIDATE].is_named_by(mirror.get("backendRef") or {})
+    return document.get("type") == "RequestMirror" and is_ours
 
 
 def _has_mirror(document: Document) -> bool:
