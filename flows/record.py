@@ -200,6 +200,8 @@ def _facts(plan: Plan, story: Story) -> tuple[tuple[str, str], ...]:
         _, proven = story.proven
         made.append(("proven", f"after {proven.after_s:.2f} s, {proven.probes} probes"))
         open_ones = "not counted" if proven.still_open is None else str(proven.still_open)
+        if story.drained_at is not None:
+            open_ones += f", none since {wording.date_and_time(story.drained_at, zone)}"
         made.append(("still open on the candidate", open_ones))
     return tuple(made)
 

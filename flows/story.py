@@ -18,6 +18,7 @@ from orchestrator.core.event import (
     ProgrammeStopped,
     ReturnCancelled,
     RollbackBlocked,
+    RollbackDrained,
     RollbackIntended,
     RollbackPending,
     RollbackProven,
@@ -66,6 +67,7 @@ class Story:
     stage_since: datetime | None
     written: tuple[datetime, RollbackWritten] | None = None
     proven: tuple[datetime, RollbackProven] | None = None
+    drained_at: datetime | None = None
     waiting_for: str = ""
     lines: tuple[Line, ...] = ()
     unheard: "Story | None" = None
@@ -143,7 +145,13 @@ def _tell_one(telling: Telling, entry: Entry) -> Telling:
                 blocked=blocked,
             )
             return replace(told, sicknesses=(*told.sicknesses, sickness))
-        case RollbackWritten() | RollbackPending() | RollbackProven() | RollbackRepeated():
+        case (
+            RollbackWritten()
+            | RollbackPending()
+            | RollbackProven()
+            | RollbackDrained()
+            | RollbackRepeated()
+        ):
             return _go_on(told, draft)
         case _:
             return told
@@ -269,6 +277,9 @@ def _with(story: Story, draft: Draft) -> Story:
             added = _add(story, draft, _proof(proven), after_s=proven.after_s)
             done = replace(added, waiting_for="")
             return done if story.proven else replace(done, proven=(draft.at, proven))
+        case RollbackDrained(epoch=epoch) if story.proven and epoch == story.proven[1].epoch:
+            added = _add(story, draft, "nothing is open on the candidate any more")
+            return replace(added, drained_at=draft.at)
         case RollbackRepeated(cause=cause):
             return _add(story, draft, f"asked for again, already back: {cause.reason}")
         case _:

@@ -25,6 +25,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.ports import AlertSource, Leases, Ledger, Notifier, Prober
 from orchestrator.service.advance import Climber
 from orchestrator.service.desk import Desk
+from orchestrator.service.draining import DrainWatch
 from orchestrator.service.drill import Driller, Leftovers, patience_s
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.follow import Follower
@@ -195,13 +196,13 @@ class Installation:
         keeper = Keeper(self.leases, book, holder=process_name(), duration_s=lease_s)
         beside = ThreadPoolExecutor(1, thread_name_prefix="fence")
         asking = ThreadPoolExecutor(1, thread_name_prefix="gateways")
+        # With connections of its own: no proof of a return waits behind it.
+        asker = prober_of(self.site, self._prefixes())
         sentinel = Sentinel(
             watch=watch,
             fence=FenceWatch(routes, routes, self.clock, beside),
-            # With connections of its own: no proof of a return waits behind it.
-            gateways=GatewayWatch(
-                prober_of(self.site, self._prefixes()), self.clock, asking, probed
-            ),
+            gateways=GatewayWatch(asker, self.clock, asking, probed),
+            drains=DrainWatch(asker, scribe, self.clock, asking),
             leases=self.leases,
             keeper=keeper,
             book=book,

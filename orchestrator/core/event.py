@@ -225,6 +225,13 @@ class RollbackProven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackDrained:
+    """Nothing is left of what was still open in the candidate when the return was proven."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackRepeated:
     """A second trigger for a ward that already returns or has returned: recorded, no effect."""
 
@@ -379,6 +386,7 @@ Happening: TypeAlias = (
     | RollbackWritten
     | RollbackPending
     | RollbackProven
+    | RollbackDrained
     | RollbackRepeated
     | RollbackBlocked
     | HoldPlaced

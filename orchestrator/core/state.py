@@ -38,6 +38,7 @@ from orchestrator.core.event import (
     ResumeAgreed,
     ReturnCancelled,
     RollbackBlocked,
+    RollbackDrained,
     RollbackIntended,
     RollbackPending,
     RollbackProven,
@@ -54,6 +55,7 @@ from orchestrator.core.event import (
 )
 from orchestrator.core.freeze import Freeze, frozen_by_report
 from orchestrator.core.ids import ActorKind, Role, SignalName, StageName
+from orchestrator.core.returned import Return, went
 from orchestrator.core.seen import Baseline, Blemish, LastVerdict
 from wards.model import WardId
 from wards.shifts import ShiftKind
@@ -95,6 +97,7 @@ MOVES: Mapping[tuple[Phase, type[Happening]], Phase] = MappingProxyType(
         (Phase.RETURNING, RollbackProven): Phase.ROLLED_BACK,
         (Phase.ROLLED_BACK, RollbackWritten): Phase.ROLLED_BACK,
         (Phase.ROLLED_BACK, RollbackProven): Phase.ROLLED_BACK,
+        (Phase.ROLLED_BACK, RollbackDrained): Phase.ROLLED_BACK,
     }
 )
 MOVERS = frozenset(happening for _, happening in MOVES)
@@ -103,7 +106,7 @@ HOMEWARD = (Phase.RETURNING, Phase.ROLLED_BACK)
 # Watching is not progress: these do not make a person's screen stale.
 OBSERVATIONS = (
     VerdictChanged, BaselineMeasured, GateAnswered, WatchTaken,
-    AlertHeard, AlertUnplaced, StopUnproven, StopAcknowledged, DrillDone,
+    AlertHeard, AlertUnplaced, StopUnproven, StopAcknowledged, DrillDone, RollbackDrained,
 )  # fmt: skip
 
 
@@ -114,22 +117,6 @@ class Intent:
     stage: StageName
     epoch: int
     exposes: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Return:
-    """The latest return to legacy and how far it came; `..._after_s`: real seconds of it."""
-
-    cause: Cause
-    seen_at: datetime
-    actor: str
-    epoch: int | None = None
-    written_at: datetime | None = None
-    written_after_s: float | None = None
-    proven_at: datetime | None = None
-    proven_after_s: float | None = None
-    still_open: int | None = None
-    waiting_for: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,7 +343,7 @@ def _is_over(ward: WardState, draft: Draft) -> bool:
             return draft.at < min(resumed, (ward.exposed_since or resumed) - CLOCKS_APART)
         case RollbackWritten(epoch=epoch) | RollbackProven(epoch=epoch):
             return epoch <= ward.forward_epoch
-        case RollbackPending(epoch=epoch):
+        case RollbackPending(epoch=epoch) | RollbackDrained(epoch=epoch):
             return epoch <= ward.forward_epoch
         case _:
             return False
@@ -422,20 +409,7 @@ def _return(ward: WardState, draft: Draft) -> WardState:
         return _begin_return(ward, happening.cause, happening.seen_at, draft)
     if ward.returned is None:
         return ward
-    match happening:
-        case RollbackWritten(epoch=epoch, after_s=took_s):
-            back = replace(ward.returned, epoch=epoch, written_at=draft.at, written_after_s=took_s)
-            return replace(ward, returned=back)
-        case RollbackPending(waiting_for=waiting_for):
-            return replace(ward, returned=replace(ward.returned, waiting_for=waiting_for))
-        case RollbackProven(epoch=epoch, still_open=still_open):
-            returned = replace(
-                ward.returned, epoch=epoch, proven_at=draft.at, still_open=still_open,
-                waiting_for="", proven_after_s=happening.after_s,
-            )  # fmt: skip
-            return replace(ward, returned=returned)
-        case _:
-            return ward
+    return replace(ward, returned=went(ward.returned, draft))
 
 
 def _begin_return(ward: WardState, cause: Cause, seen_at: datetime, draft: Draft) -> WardState:

@@ -17,13 +17,13 @@ from orchestrator.core.gates.answer import Closed, GateAnswer, Unknown, not_open
 from orchestrator.core.gates.facts import Life
 from orchestrator.core.ids import Role, Side, SignalName
 from orchestrator.core.plan import Plan, Purpose, Signal, Slice
+from orchestrator.core.returned import Return
 from orchestrator.core.route import Route, exposed_slices
 from orchestrator.core.soak import SoakProgress, soak_progress
 from orchestrator.core.state import (
     Freeze,
     Phase,
     ProgrammeState,
-    Return,
     WardState,
 )
 from orchestrator.core.threshold import BaselineRatio, Direction, Limit

@@ -25,6 +25,7 @@ from orchestrator.core.event import (
     ResumeAgreed,
     ReturnCancelled,
     RollbackBlocked,
+    RollbackDrained,
     RollbackIntended,
     RollbackPending,
     RollbackProven,
@@ -134,6 +135,8 @@ def sentence(happening: Happening) -> str:
             return f"epoch {epoch} is not proven after {waited_s:.1f} s: {waiting_for}"
         case RollbackProven():
             return _proven(happening)
+        case RollbackDrained():
+            return "drained: nothing is open in the candidate any more"
         case RollbackRepeated(cause=why):
             return f"asked to return again, nothing left to do; {cause(why)}"
         case RollbackBlocked(cause=why, legacy=legacy, downtime_procedure=procedure):

@@ -20,6 +20,7 @@ from orchestrator.core.state import ProgrammeState
 from orchestrator.core.verdict import Level
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Clock, Leases, Page
+from orchestrator.service.draining import DrainWatch
 from orchestrator.service.drill import Leftovers
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.gateways import GatewayWatch
@@ -99,6 +100,7 @@ class Sentinel:
     watch: Watch
     fence: FenceWatch
     gateways: GatewayWatch
+    drains: DrainWatch
     leases: Leases
     keeper: Keeper
     book: LeaseBook
@@ -139,6 +141,7 @@ class Sentinel:
         if report.is_fresh and report.routes_read:
             self._grant(report)
         self.gateways.look(_exposed_routes(report))
+        self.drains.look(self.watch.record.state())
         if report.routes_read:
             self.leftovers.look(self.watch.routes(), self.watch.record.state())
         self.remind()

@@ -21,8 +21,9 @@ from orchestrator.core.decision import (
 from orchestrator.core.event import Cause, RollbackBlocked, Trigger, VerdictChanged
 from orchestrator.core.gates.answer import Closed, Open, Unknown
 from orchestrator.core.ids import SliceName, StageName
+from orchestrator.core.returned import Return
 from orchestrator.core.seen import LastVerdict
-from orchestrator.core.state import Intent, Phase, Return, WardState
+from orchestrator.core.state import Intent, Phase, WardState
 from orchestrator.core.verdict import Code, Level, Verdict
 from tests.plans import FIRST, LEGACY_UP, NOTES, SLOW, TEXT_LOST, plan
 

@@ -196,3 +196,21 @@ def test_where_no_return_was_ever_recorded_none_is_history():
     exposed = AGAIN[:3]
     ward, is_frozen = outcome(*exposed, late(INTENDED, -99))
     assert (ward.phase, is_frozen) == (Phase.RETURNING, True)
+
+
+def test_the_end_of_another_returns_streams_is_not_this_ones():
+    open_one = ev.RollbackProven(epoch=9, probes=6, after_s=0.4, still_open=2)
+
+    def left(epoch):
+        back = told(
+            draft(FIRST, ev.WardStarted(stage=NOTES)),
+            draft(FIRST, INTENDED, after_h=1),
+            draft(FIRST, written(9), after_h=1),
+            draft(FIRST, open_one, after_h=1),
+            draft(FIRST, ev.RollbackDrained(epoch=epoch), after_h=2),
+        ).ward(FIRST)
+        assert back.phase is Phase.ROLLED_BACK
+        return back.returned.still_open
+
+    assert left(7) == 2
+    assert left(9) == 0

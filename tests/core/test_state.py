@@ -201,6 +201,7 @@ SAMPLES = {
     ev.RollbackWritten: WRITTEN,
     ev.RollbackPending: ev.RollbackPending(epoch=9, waited_s=1.0, waiting_for="w"),
     ev.RollbackProven: PROVEN,
+    ev.RollbackDrained: ev.RollbackDrained(epoch=9),
     ev.RollbackRepeated: ev.RollbackRepeated(cause=CAUSE),
     ev.RollbackBlocked: ev.RollbackBlocked(cause=CAUSE, legacy="x", downtime_procedure="y"),
     ev.HoldPlaced: ev.HoldPlaced(reason="x"),

@@ -12,8 +12,9 @@ from orchestrator.core.event import (
     RollbackWritten,
 )
 from orchestrator.core.ids import ActorKind, StageName
+from orchestrator.core.returned import Return
 from orchestrator.core.route import Annotation, desired_route, is_exposed
-from orchestrator.core.state import Phase, ProgrammeState, Return, WardState
+from orchestrator.core.state import Phase, ProgrammeState, WardState
 from orchestrator.errors import Unavailable
 from orchestrator.service.advance import Did, Step
 from orchestrator.service.backstop import Backstop, Returner

@@ -2,10 +2,11 @@
 
 import pytest
 
+from flows.record import show_story
 from flows.story import Telling, tell
-from orchestrator.core.event import ResumeAgreed, RollbackRepeated, WardStarted
+from orchestrator.core.event import ResumeAgreed, RollbackDrained, RollbackRepeated, WardStarted
 from tests.flows.tales import BREACH, GUARD, NOTES, READINESS, Tale
-from tests.plans import CSO, FIRST, LEAD, SECOND
+from tests.plans import CSO, FIRST, LEAD, SECOND, plan
 
 
 def told(tale: Tale) -> Telling:
@@ -99,3 +100,16 @@ def test_the_same_place_in_another_ledger_has_another_mark() -> None:
     (other,) = told(Tale().later().begun().at().returned()).stories
     assert one.seq == other.seq
     assert one.mark != other.mark
+
+
+def test_what_was_left_open_is_told_until_it_has_ended() -> None:
+    """The tale's proof leaves two requests open."""
+    tale = Tale().begun().at().returned()
+    (story,) = told(tale).stories
+    assert story.drained_at is None
+    assert "| still open on the candidate | 2 |" in show_story(plan(), story).page
+    (of_another,) = told(tale.say(FIRST, RollbackDrained(epoch=5))).stories
+    assert of_another.drained_at is None
+    (story,) = told(tale.say(FIRST, RollbackDrained(epoch=7))).stories
+    assert story.drained_at is not None
+    assert "| still open on the candidate | 2, none since " in show_story(plan(), story).page

@@ -19,6 +19,7 @@ from orchestrator.core.state import ProgrammeState, fold
 from orchestrator.core.threshold import Limit
 from orchestrator.service.advance import Climber, Did
 from orchestrator.service.desk import Desk
+from orchestrator.service.draining import DrainWatch
 from orchestrator.service.drill import Driller, Leftovers, patience_s
 from orchestrator.service.fence import FenceWatch
 from orchestrator.service.follow import Follower
@@ -287,6 +288,7 @@ class SentinelProcess:
                 InlineExecutor(),
                 lambda _asked, _failed: None,
             ),
+            drains=DrainWatch(world.prober, scribe, world.clock, InlineExecutor()),
             watch=watch,
             leases=leases,
             keeper=Keeper(leases, book, holder=holder, duration_s=lease_s),

@@ -17,8 +17,9 @@ from orchestrator.core.event import (
 )
 from orchestrator.core.gates.facts import Life
 from orchestrator.core.ids import StageName
+from orchestrator.core.returned import Return
 from orchestrator.core.route import Annotation, Route, desired_route
-from orchestrator.core.state import Intent, Phase, ProgrammeState, Return, WardState
+from orchestrator.core.state import Intent, Phase, ProgrammeState, WardState
 from orchestrator.core.verdict import Code, Level, Verdict
 from orchestrator.reports.board import Judged, Sight, WardRow, board
 from tests.plans import FIRST, HEAD, LEGACY_UP, SECOND, SLOW, plan

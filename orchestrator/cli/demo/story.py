@@ -18,6 +18,7 @@ from orchestrator.core.event import (
     PromotionIntended,
     ResumeAgreed,
     RollbackBlocked,
+    RollbackDrained,
     RollbackIntended,
     RollbackPending,
     RollbackProven,
@@ -183,6 +184,8 @@ def _backward(entry: Entry) -> str | None:
                 f"PROVEN on legacy after {after_s:.1f} s by {probes} probes; "
                 f"{'?' if still_open is None else still_open} requests still open on the candidate."
             )
+        case RollbackDrained():
+            return "drained: what was still open on the candidate has ended."
         case RollbackRepeated():
             return "a second trigger: recorded, nothing to do."
         case RollbackBlocked(downtime_procedure=procedure):
