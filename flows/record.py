@@ -33,7 +33,8 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Showing:
-    """Everything that Prefect is to show of one event. `end` is None while it goes on."""
+    """Everything that Prefect is to show of one event. `end` is None while it goes on;
+    `has_more`: page and log have something to say that came after the end."""
 
     key: str
     name: str
@@ -43,6 +44,7 @@ class Showing:
     page_key: str
     page: str
     end: End | None
+    has_more: bool = False
 
 
 def showings(plan: Plan, telling: Telling) -> tuple[Showing, ...]:
@@ -64,6 +66,7 @@ def show_story(plan: Plan, story: Story) -> Showing:
         page_key=wording.key("rollback", story.ward),
         page=_page(plan, story),
         end=story_end(plan, story),
+        has_more=story.drained_at is not None,
     )
 
 

@@ -62,6 +62,9 @@ class Recorder:
         """Show one event as far as it has come; what is shown already is left as it is."""
         run = await self._run(client, showing)
         if run.state is not None and run.state.is_final():
+            if showing.has_more:
+                await show_page(client, run.id, showing)
+                await show_log(client, run.id, showing)
             return
         if run.state is None or not run.state.is_running():
             await client.set_flow_run_state(run.id, Running(), force=True)

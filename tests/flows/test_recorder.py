@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from flows import deployments
 from flows.recorder import Recorder
 from flows.story import Telling, tell
+from orchestrator.core.event import RollbackDrained
 from tests.flows.stage import MARKS, in_prefect
 from tests.flows.tales import Tale
 from tests.plans import FIRST, plan
@@ -183,6 +184,16 @@ def test_a_return_is_shown_while_it_goes_on(ids: Ids) -> None:
     ended = see(ids, tale.written().proven(), recorder)
     assert (ended.run.id, ended.run.state_name) == (begun.run.id, "RolledBack")
     assert (len(ended.steps), len(ended.log), len(ended.pages)) == (STEPS, 3, 1)
+
+
+def test_what_ends_after_the_return_is_told_once_in_the_run_that_has_ended(ids: Ids) -> None:
+    tale = fresh().returned()
+    before = see(ids, tale)
+    tale.say(FIRST, RollbackDrained(epoch=7))
+    for _ in range(2):
+        after = see(ids, tale)
+        assert (after.run.id, after.run.state_name) == (before.run.id, "RolledBack")
+        assert (len(after.steps), len(after.log), len(after.pages)) == (STEPS, 4, 1)
 
 
 def test_sick_legacy_becomes_a_red_page_with_the_downtime_procedure(ids: Ids) -> None:
