@@ -22,6 +22,7 @@ import orchestrator.adapters.planfile
 import orchestrator.web.pages  # noqa: F401
 from flows.ascent import ascent_of
 from orchestrator import bootstrap, ledger, logs
+from orchestrator.adapters.guard_memory import FileGuardMemory
 from orchestrator.adapters.kubernetes.leases import KubeLeases
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
 from orchestrator.cli import back, watching
@@ -129,6 +130,7 @@ def _arm(fuse: Fuse) -> None:
     _wrap_leases(fuse)
     _wrap(SqlLedger, "append", fuse, lambda drafts, **_: _told("ledger", drafts))
     _wrap(FileJournal, "write", fuse, lambda draft: _told("journal", [draft]))
+    _wrap(FileGuardMemory, "_write", fuse, lambda _: ["guard memory"])
     _wrap(ledger.FileReplica, "extend", fuse, lambda _: ["copy of the ledger"])
     settle = journal._settle
     journal._settle = lambda path, drafts: fuse.through(

@@ -30,13 +30,18 @@ class Asked:
 @dataclass
 class KubeProxy:
     """The door. `lose`: how many of the next writes land without their answer coming back;
-    `storm`: statuses for the next writes, which do not reach the server; `always`: the status of
-    every write; `expired`: tokens that are taken no more."""
+    `storm`: statuses for the next writes, which do not reach the server (both only where `only` is
+    in the path, and never a write that is merely tried out); `always`: the status of every write;
+    `cutting`: no watch stays open; `cut`: how many were cut; `expired`: tokens that are taken no
+    more."""
 
     url: str = ""
     lose: int = 0
     storm: list[int] = field(default_factory=list[int])
     always: int | None = None
+    only: str = ""
+    cutting: bool = False
+    cut: int = 0
     expired: set[str] = field(default_factory=set[str])
     delay_s: float = 0.0
     down: bool = False
@@ -49,14 +54,25 @@ class KubeProxy:
         """Every watch that is open ends in the middle."""
         with self._lock:
             open_now = list(self._watches)
+            self.cut += len(open_now)
         for connection in open_now:
             with suppress(OSError):
                 connection.shutdown(2)
 
-    def take_storm(self) -> int | None:
-        """The status of the next write, if there is a storm."""
+    def take_storm(self, path: str) -> int | None:
+        """The status of this write, if there is a storm."""
         with self._lock:
-            return self.storm.pop(0) if self.storm else self.always
+            return self.storm.pop(0) if self.storm and self._is_meant(path) else self.always
+
+    def take_loss(self, path: str) -> bool:
+        """Whether the answer to this write is lost."""
+        with self._lock:
+            is_lost = self.lose > 0 and self._is_meant(path)
+            self.lose -= is_lost
+            return is_lost
+
+    def _is_meant(self, path: str) -> bool:
+        return self.only in path and "dryRun" not in path
 
 
 @contextmanager
@@ -88,7 +104,7 @@ def kube_proxy(server: KubeServer) -> Iterator[KubeProxy]:
                 threading.Event().wait(proxy.delay_s)
             if is_write and proxy.on_write is not None:
                 proxy.on_write()
-            status = proxy.take_storm() if is_write else None
+            status = proxy.take_storm(self.path) if is_write else None
             if status is not None:
                 self._send(status, {}, b'{"kind":"Status","message":"storm"}')
                 return
@@ -107,8 +123,7 @@ def kube_proxy(server: KubeServer) -> Iterator[KubeProxy]:
                 return
             data = answer.read()
             behind.close()
-            if is_write and proxy.lose > 0:
-                proxy.lose -= 1
+            if is_write and proxy.take_loss(self.path):
                 self.close_connection = True
                 return
             self._send(answer.status, dict(answer.getheaders()), data)
@@ -120,6 +135,8 @@ def kube_proxy(server: KubeServer) -> Iterator[KubeProxy]:
             self.end_headers()
             with proxy._lock:
                 proxy._watches.add(self.connection)
+            if proxy.cutting:
+                proxy.cut_watches()
             with suppress(OSError, http.client.HTTPException):
                 while line := answer.readline():
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
