@@ -98,8 +98,10 @@ def acknowledge(
 
     Example: wardshift acknowledge kcdf-ghjk --role clinical_safety_officer
 
+    Example: wardshift acknowledge medicine-52 --role clinical_safety_officer
+
     Args:
-        report: The report's number.
+        report: The report's number; a ward's id for all of its reports that wait.
         role: In which role you take it.
         home: Home folder (or WARDSHIFT_HOME).
         format: table (a sentence) or json.
@@ -110,9 +112,17 @@ def acknowledge(
     scribe = installation.scribe(person(role))
     scribe.listen(lambda draft: known.hear(apply(known.state, draft)))
     line = installation.stop_line(scribe, lambda: known.state)
-    made = line.acknowledge(report, Role(role))
+    wards = {one.id for one in installation.plan.wards}
+    numbers = line.waiting(WardId(report)) if report in wards else (report,)
+    if not numbers:
+        raise Refused("no_report", f"no report of {report} waits for an answer")
+    made = [line.acknowledge(number, Role(role)) for number in numbers]
     hand_over(scribe, installation.site)
-    _tell(made, format)
+    if format is Format.JSON and report in wards:
+        show_json([receipt_json(one) for one in made])
+        return 0
+    for one in made:
+        _tell(one, format)
     return 0
 
 
@@ -166,7 +176,7 @@ def _stop_ward(
         problem = f"without a plan nobody can judge a stop; wardshift rollback {ward} needs none"
         raise ConfigError((problem,))
     reporter = staff_digest_of(one.site).of(staff_code) or SOMEBODY
-    line = one.installation.stop_line(one.scribe, lambda: one.state)
+    line = one.installation.stop_line(one.scribe, lambda: one.state, lambda _: _return_ahead(one))
     number = line.report(one.ward, Role(role), reporter=reporter, words=words).report
     say(f"Report {number} is recorded.")
     try:
@@ -192,6 +202,14 @@ def _act(one: PersonsReturn, patience_s: float) -> ExitCode:
             return EXITS[until_done(one, cause, patience_s).outcome]
         case _:
             return ExitCode.DONE
+
+
+def _return_ahead(one: PersonsReturn) -> Rollback | None:
+    """What will be done about it by the record alone, for the page, which waits for nothing."""
+    assert one.installation is not None
+    plan, now = one.installation.plan, one.clock.now()
+    decision = judged(plan, one.state, one.ward, None, now)
+    return decision if isinstance(decision, Rollback) else None
 
 
 def _stop_programme(

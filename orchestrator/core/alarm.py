@@ -172,8 +172,9 @@ def _confirmation(
     policy: StopPolicy, open_ones: tuple[StopReport, ...], verdicts: tuple[Verdict, ...]
 ) -> str:
     """What makes open reports enough to return the ward, in words; empty while nothing does."""
-    if any(one.role in policy.alone for one in open_ones):
-        return "a role whose word is enough"
+    alone = next((one for one in open_ones if one.role in policy.alone), None)
+    if alone is not None:
+        return f"and the word of {alone.role} is enough"
     if len({one.reporter for one in open_ones}) > 1:
         return "confirmed by a second person"
     levels = tuple(verdict.level for verdict in verdicts)

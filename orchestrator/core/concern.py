@@ -56,6 +56,11 @@ class StopReport:
     is_proven: bool = True
     is_cancelled: bool = False
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Nobody has taken it in hand or back: people are paged again and again."""
+        return self.acknowledged_at is None and not self.is_cancelled
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:

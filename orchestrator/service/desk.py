@@ -214,4 +214,12 @@ def _thaw(
 def _again(mine: WardState, role: Role, reason: str) -> Happening | None:
     if mine.phase is not Phase.ROLLED_BACK:
         raise Refused("not_rolled_back", f"{mine.ward} is {mine.phase}, not rolled back")
+    waiting = [one.report for one in mine.concerns.reports if one.is_unanswered]
+    if waiting:
+        raise Refused(
+            "reports_wait",
+            f"nobody has answered for report {', '.join(waiting)} from {mine.ward}, and going on "
+            "would lay it aside. Call the ward, then: wardshift acknowledge "
+            f"{mine.ward} --role ROLE",
+        )
     return None if role in mine.resume_roles else ResumeAgreed(role=role, reason=reason)

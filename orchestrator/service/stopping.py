@@ -37,6 +37,7 @@ from orchestrator.service.scribe import Scribe
 from wards.model import WardId
 
 log = structlog.get_logger()
+ON_CALL = Role("operations")  # whoever is on call, in every plan
 SOMEBODY = "somebody"  # who gave no staff code: never a second person beside another one
 LETTERS = "bcdfghjkmnpqrstvwxz"  # no vowel, so no word; nothing that looks like a digit
 NUMBER_LENGTH = 8
@@ -88,7 +89,9 @@ class StopLine:
             ),
         )
         is_returning = self._attend(ward)
-        self.notifier.page(_reported_page(ward, number, role, is_returning=is_returning))
+        is_home = not is_returning and self._is_home(ward)
+        page = _reported_page(ward, number, role, is_returning=is_returning, is_home=is_home)
+        self.notifier.page(page)
         return self._receipt(number, is_returning=is_returning)
 
     def unproven(
@@ -119,11 +122,20 @@ class StopLine:
         is_over = self.clock.now() > made.waits_until
         return replace(made, became=Became.UNCONFIRMED if is_over else Became.FROZEN)
 
+    def waiting(self, ward: WardId) -> tuple[str, ...]:
+        """The numbers of a ward's reports that nobody has answered for, the oldest first."""
+        reports = self.state().ward(ward).concerns.reports
+        return tuple(one.report for one in reports if one.is_unanswered)
+
     def acknowledge(self, number: str, role: Role) -> Receipt:
         """Somebody takes a report in hand; who was first stays.
 
-        Raises: Refused for an unknown report.
+        Raises: Refused for an unknown report, and for a role that the plan does not know.
         """
+        allowed = dict.fromkeys((*self.plan.roles, ON_CALL))
+        if role not in allowed:
+            names = ", ".join(allowed)
+            raise Refused("wrong_role", f"{role} is not a role of this plan: {names}")
         number = as_number(number)
         found = find_report(self.state(), number)
         if found is None:
@@ -142,6 +154,11 @@ class StopLine:
         # The return may not have said so yet; that it was begun is known here.
         is_ahead = is_returning and made.became in WAITS
         return replace(made, became=Became.RETURNING) if is_ahead else made
+
+    def _is_home(self, ward: WardId) -> bool:
+        """Surely: by the record and by whatever else this process sees."""
+        is_recorded = bool(recorded_exposure(self.plan, self.state().ward(ward)))
+        return not is_recorded and not self.may_be_exposed(ward)
 
     def _check_ward(self, ward: WardId) -> None:
         names = tuple(one.id for one in self.plan.wards)
@@ -179,9 +196,7 @@ class AcknowledgementClock:
     def look(self) -> None:
         """Page for each report whose next period has begun; after a restart once more."""
         open_ones = tuple(
-            (ward, one)
-            for ward, one in all_reports(self.state())
-            if one.acknowledged_at is None and not one.is_cancelled
+            (ward, one) for ward, one in all_reports(self.state()) if one.is_unanswered
         )
         for ward, one in open_ones:
             self._remind(ward.ward, one)
@@ -324,17 +339,21 @@ def check_reason(reason: str) -> None:
         )
 
 
-def _reported_page(ward: WardId, number: str, role: Role, *, is_returning: bool) -> Page:
-    happens = (
-        "The ward returns to legacy." if is_returning else "The programme is frozen; nothing moved."
-    )
+def _reported_page(
+    ward: WardId, number: str, role: Role, *, is_returning: bool, is_home: bool
+) -> Page:
+    happens = "The programme is frozen; nothing moved."
+    back = f" To bring it back yourself: wardshift rollback {ward}"
+    if is_returning:
+        happens, back = "The ward returns to legacy.", ""
+    elif is_home:
+        happens, back = "The programme is frozen; the ward works in legacy already.", ""
     return Page(
         ward=ward,
         code="stop_reported",
         message=f"{ward}: the line was stopped at the bedside by {role} (report {number}). "
         f"{happens}",
-        next_action=f"Call the ward now, then: wardshift acknowledge {number} --role ROLE. "
-        f"To bring it back yourself: wardshift rollback {ward}",
+        next_action=f"Call the ward now, then: wardshift acknowledge {number} --role ROLE.{back}",
     )
 
 

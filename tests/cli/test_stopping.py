@@ -51,6 +51,12 @@ def test_one_stop_freezes_and_a_second_person_returns_the_ward(exposed: Home) ->
     assert not is_on_candidate(exposed)
     assert len(kinds(exposed, RollbackIntended)) == 1
     assert paged(exposed) == ["stop_reported"] * 3
+    last = (exposed.path / "pages.jsonl").read_text().splitlines()[-1]
+    assert "returns to legacy" in json.loads(last)["message"]
+    taken = exposed.run("acknowledge", WARD, "--role", "operations", "--format", "json")
+    assert [one["acknowledged_by"] for one in taken.json] == ["operations"] * 3
+    nothing_left = exposed.run("acknowledge", WARD, "--role", "operations")
+    assert (nothing_left.code, "waits" in nothing_left.err) == (ExitCode.REFUSED, True)
 
 
 def test_a_stop_needs_no_ledger_and_a_role_of_the_plan(exposed: Home) -> None:

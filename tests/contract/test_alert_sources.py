@@ -27,13 +27,18 @@ from tests.web.door import CLOCK, LABELS, Door, door_open
 
 pytestmark = pytest.mark.real
 LIMIT_S = 60.0
+LANE = {"lane": "return"}
 RULES = json.dumps(
     {
         "groups": [
             {
                 "name": "wards",
                 "rules": [
-                    {"alert": name, "expr": expr, "labels": {"ward": FIRST, "severity": "critical"}}
+                    {
+                        "alert": name,
+                        "expr": expr,
+                        "labels": {"ward": FIRST, "severity": "critical", **LANE},
+                    }
                     for name, expr in (("NotesSlow", "vector(1)"), ("Quiet", "vector(1) > 1"))
                 ],
             }
@@ -86,11 +91,13 @@ def source(request: pytest.FixtureRequest) -> AlertSource:
     """A source that has NotesSlow firing, and knows of Quiet."""
     if request.param == "fake":
         fake = FakeAlertSource()
-        fake.notices = [Notice(labels=LABELS, status=AlertStatus.FIRING, started_at=CLOCK.now())]
+        fake.notices = [
+            Notice(labels={**LABELS, **LANE}, status=AlertStatus.FIRING, started_at=CLOCK.now())
+        ]
         return fake
     lanes: Lanes = request.getfixturevalue("lanes")
     if request.param == "alertmanager":
-        return AlertmanagerAlerts(lanes.alertmanager.url, timeout_s=5.0, receiver="wardshift")
+        return AlertmanagerAlerts(lanes.alertmanager.url, timeout_s=5.0, receiver="sentinel")
     return PrometheusAlerts(lanes.prometheus.url, timeout_s=5.0)
 
 
@@ -100,7 +107,7 @@ def test_what_fires_is_listed_with_its_labels_and_what_does_not_is_not(
     assert wait_until(lambda: len(named(source, "NotesSlow")) == 1, timeout_s=LIMIT_S)
     answer = source.read()
     (one,) = [one for one in answer.notices if one.labels["alertname"] == "NotesSlow"]
-    assert dict(one.labels) == LABELS
+    assert dict(one.labels) == {**LABELS, **LANE}
     assert one.status is AlertStatus.FIRING
     assert abs(CLOCK.now() - one.started_at) < timedelta(minutes=10)
     assert not named(source, "Quiet")
@@ -145,7 +152,7 @@ def test_alerts_of_another_receiver_are_left_out(lanes: Lanes) -> None:
     lanes.alertmanager.fire({"alertname": "Disk"}, since=now, until=now + timedelta(hours=1))
     everybody = AlertmanagerAlerts(lanes.alertmanager.url, timeout_s=5.0)
     assert wait_until(lambda: bool(named(everybody, "Disk")), timeout_s=LIMIT_S)
-    ours = AlertmanagerAlerts(lanes.alertmanager.url, timeout_s=5.0, receiver="wardshift")
+    ours = AlertmanagerAlerts(lanes.alertmanager.url, timeout_s=5.0, receiver="sentinel")
     assert not named(ours, "Disk")
     assert named(ours, "NotesSlow") or wait_until(
         lambda: bool(named(ours, "NotesSlow")), timeout_s=LIMIT_S

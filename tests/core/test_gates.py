@@ -5,13 +5,13 @@ from math import inf, nan
 import pytest
 
 from orchestrator.core import event as ev
-from orchestrator.core.concern import Drill
+from orchestrator.core.concern import Concerns, Drill, StopReport
 from orchestrator.core.freeze import Freeze
 from orchestrator.core.gates.answer import Closed, Open, Unknown, all_open
 from orchestrator.core.gates.drill import drilled, needs_drill
 from orchestrator.core.gates.facts import GateFacts, Life
 from orchestrator.core.gates.rules import RULES, evaluate
-from orchestrator.core.ids import StageName
+from orchestrator.core.ids import Role, StageName
 from orchestrator.core.seen import Baseline, Blemish
 from orchestrator.core.soak import soak_progress
 from orchestrator.core.state import Phase, WardState, fold
@@ -130,6 +130,32 @@ def test_one_thing_wrong_closes_that_gate_and_no_other(gate, changed, kind):
     assert [name for name, answer in answers.items() if not isinstance(answer, Open)] == [gate]
     assert isinstance(answers[gate], kind)
     assert answers[gate].todo
+
+
+WAITING = StopReport(
+    report="bcdf", role=Role("nurse"), reporter="", words="", slice_name=None, made_at=SINCE,
+    is_proven=False,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("report", "kind"),
+    [
+        (WAITING, Closed),
+        (replace(WAITING, is_proven=True), Closed),  # its window is long over
+        (replace(WAITING, acknowledged_at=NOW), Open),
+        (replace(WAITING, is_proven=True, is_cancelled=True), Open),
+    ],
+    ids=["without a code", "with one", "in hand", "taken back"],
+)
+def test_nothing_moves_forward_past_a_report_that_nobody_answered(report, kind):
+    """One without a right code freezes nothing, and somebody goes and asks first."""
+    ward = shadow_ward(concerns=Concerns(reports=(report,)))
+    answers = {answer.gate: answer for answer in evaluate(facts(ward))}
+    assert isinstance(answers["no_alarms"], kind)
+    if kind is Closed:
+        assert "bcdf" in answers["no_alarms"].evidence
+        assert "wardshift acknowledge bcdf" in answers["no_alarms"].todo
 
 
 POLICY = plan().policy.drill

@@ -78,6 +78,22 @@ def test_the_real_alertmanager_takes_the_configuration(tmp_path: Path) -> None:
     assert [one["name"] for one in loaded["receivers"]] == ["sentinel", "people"]
 
 
+def test_the_guide_for_alerts_has_the_same_lane_and_the_same_names() -> None:
+    """Whoever follows both, one after the other, has alerts that return a ward."""
+    guide = (DEPLOY.parent / "docs" / "how-to" / "alerts.md").read_text()
+    told = YAML(typ="safe").load(guide.split("## 3.")[1].split("```yaml\n")[1].split("```")[0])
+    ours = YAML(typ="safe").load(CONFIG.read_text())
+    assert told["route"]["routes"][0] == ours["route"]["routes"][0]
+    assert {one["name"] for one in told["receivers"]} == {one["name"] for one in ours["receivers"]}
+    lane = ours["route"]["routes"][0]
+    assert f"WARDSHIFT_ALERTMANAGER_RECEIVER={lane['receiver']}\n" in guide
+    site = (DEPLOY / "kubernetes" / "overlays" / "region" / "site.env").read_text()
+    assert f"WARDSHIFT_ALERTMANAGER_RECEIVER={lane['receiver']}\n" in site
+    rule = YAML(typ="safe").load(guide.split("## 1.")[1].split("```yaml\n")[1].split("```")[0])
+    labels = rule["groups"][0]["rules"][0]["labels"]
+    assert lane["matchers"] == [f'lane = "{labels["lane"]}"']
+
+
 def redirected(folder: Path, sentinel: str, people: str) -> Path:
     """The same configuration with this test's addresses and files."""
     config = YAML(typ="safe").load(CONFIG.read_text())

@@ -156,6 +156,16 @@ class Triggers(RuleBasedStateMachine):
         assert after.phase is before.phase, "a cancel moves no ward"
         assert not (said and drained and before.phase in HOME), "taken back too late"
 
+    @precondition(lambda self: self.reports)
+    @rule(which=WHICH)
+    def answer(self, which):
+        """Somebody takes every report in hand; before that nobody goes on."""
+        self.world.drain()
+        line = line_of(self.world, which)
+        for number in line.waiting(FIRST):
+            line.acknowledge(number, CSO)
+        self.world.drain()
+
     @precondition(lambda self: self.seen.homecomings)
     @rule(role=st.sampled_from([CSO, LEAD]), what=st.sampled_from(["ward", "programme", "both"]))
     def resume(self, role, what):
@@ -170,6 +180,7 @@ class Triggers(RuleBasedStateMachine):
     def mended(self, which, roles):
         """All is quiet, so many roles agree, and a controller goes up the whole ladder."""
         self.world.numbers[SLOW] = 0.1
+        self.answer(which=which)
         for role in roles:
             self.resume(role=role, what="both")
         self.climb(which=which)

@@ -231,14 +231,48 @@ def test_an_unknown_subject_and_an_identity_are_refused(world, line):
         cancel(world, report, reason="19121212-1212 was wrong")
 
 
-def test_a_report_is_gone_once_its_ward_begins_again(world, line):
-    report = line.report(FIRST, HEAD).report
+def test_nobody_goes_on_past_a_report_without_an_answer(world, line):
+    reports = [line.report(FIRST, HEAD).report, line.unproven(FIRST, NURSE).report]
     world.drain()
+    for report in reports:
+        with pytest.raises(Refused, match=report):
+            world.desk.agree_to_resume(FIRST, CSO, reason="mended")
+        line.acknowledge(report, CSO)
+        world.drain()
     for role in (CSO, LEAD):
         world.desk.agree_to_resume(FIRST, role, reason="mended")
     world.sentinels[0].turn()
     assert world.state().ward(FIRST).phase is Phase.WAITING
-    assert line.receipt(report) is None
+    assert line.receipt(reports[0]) is None  # once its ward begins again
+
+
+@pytest.mark.parametrize("role", ["janitor", "", "Nurse"])
+def test_only_a_role_of_the_plan_or_who_is_on_call_takes_a_report_in_hand(world, line, role):
+    report = line.report(FIRST, NURSE).report
+    with pytest.raises(Refused, match="operations"):
+        line.acknowledge(report, Role(role))
+    assert line.waiting(FIRST) == (report,)
+    line.acknowledge(report, Role("operations"))
+    assert line.waiting(FIRST) == ()
+
+
+def test_the_page_says_what_happens_and_what_is_left_to_do(world, line):
+    line.report(SECOND, NURSE)
+    line.report(FIRST, NURSE, reporter="a")
+    line.report(FIRST, HEAD, reporter="b")
+    at_home, frozen, returned = [p for p in world.notifier.pages if p.code == "stop_reported"]
+    assert "in legacy already" in at_home.message
+    assert "nothing moved" in frozen.message
+    assert "returns to legacy" in returned.message
+    assert ["wardshift rollback" in p.next_action for p in (at_home, frozen, returned)] == [
+        False,
+        True,
+        False,
+    ]
+    cause = next(
+        d.happening.cause for d in world.drafts() if isinstance(d.happening, ev.RollbackIntended)
+    )
+    assert cause.reason.endswith(f"and the word of {HEAD} is enough")
 
 
 def test_a_journal_that_refuses_loses_nothing(world, line):

@@ -206,11 +206,20 @@ def test_a_lapsed_lease_does_not_switch_to_sick_legacy_either():
     assert "lease_lapsed" in [page.code for page in world.notifier.pages]
 
 
+def answered(world):
+    """Somebody takes in hand what the bedside said."""
+    line = line_of(world)
+    for number in line.waiting(FIRST):
+        line.acknowledge(number, CSO)
+    world.drain()
+
+
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=names(TRIGGERS))
 def test_only_two_roles_for_ward_and_programme_let_it_begin_again(trigger):
     world = exposed_world()
     trigger(world)
     settled(world)
+    answered(world)
     for ward, role in ((FIRST, CSO), (None, CSO), (FIRST, LEAD)):
         world.desk.agree_to_resume(ward, role, reason="mended")
         world.flows[0].turn()

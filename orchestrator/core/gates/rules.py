@@ -177,8 +177,8 @@ def signals_clear(facts: GateFacts) -> GateAnswer:
 
 
 def no_alarms(facts: GateFacts) -> GateAnswer:
-    """No alert that holds or returns is firing or silenced, and no report stands open; and
-    somebody was there to say so."""
+    """No alert that holds or returns is firing or silenced, no report stands open or waits for
+    an answer; and somebody was there to say so."""
     found = alarms(
         facts.plan,
         facts.programme,
@@ -193,6 +193,13 @@ def no_alarms(facts: GateFacts) -> GateAnswer:
             evidence="no source of alerts has answered for more than "
             f"{facts.plan.policy.lease_s:g} s",
             todo="look at Alertmanager and Prometheus, and at the sentinel's log",
+        )
+    waiting = [one.report for one in facts.ward.concerns.reports if one.is_unanswered]
+    if not found and waiting:
+        return _no(
+            "no_alarms",
+            f"nobody has answered for report {', '.join(waiting)} from the bedside",
+            f"call the ward, then: wardshift acknowledge {waiting[0]} --role ROLE",
         )
     if not found:
         return _yes("no_alarms", "no alert and no report from the bedside stands open")
