@@ -19,6 +19,11 @@ DRILL_MARK = "drill: "  # and when it was written by a drill that has not ended 
 DRILL = SliceName("drill")  # the name of its rule, which no slice may have
 DRILL_HEADER = "x-wardshift-drill"  # whose exact value is the drill's word
 DRILL_WORD = re.compile(r"[0-9a-f]{32}")  # nobody comes upon it by chance
+MOST_EPOCH = 10**18 - 1  # of a return; what exposes has a digit less (deploy/, the fence)
+# What a Gateway API path prefix may consist of.
+_PREFIX = re.compile(
+    r"(?!.*(?://|/\.\.?/|/\.\.?$|%2[fF]))/(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +100,13 @@ def desired_route(
 def all_legacy(route: Route, *, epoch: int, annotation: Annotation) -> Route:
     """The same route with every slice on legacy, nothing mirrored and no drill; needs no plan.
 
-    What only calls itself a drill is left out: its slices have rules of their own.
+    What only calls itself a drill is left out: its slices have rules of their own. So is a rule
+    whose path is no prefix (a pattern): it could not be written, and the fallback is legacy too.
     """
     rules = tuple(
         Rule(slice_name=rule.slice_name, path_prefix=rule.path_prefix, side=Side.LEGACY)
         for rule in route.rules
-        if not is_drill_name(rule.slice_name)
+        if not is_drill_name(rule.slice_name) and _PREFIX.fullmatch(rule.path_prefix)
     )
     return Route(ward=route.ward, epoch=epoch, rules=rules, annotation=annotation)
 

@@ -6,7 +6,7 @@ that a promotion intended before it can never land after it. Source: design rule
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import structlog
@@ -22,6 +22,7 @@ from orchestrator.core.event import (
 from orchestrator.core.ids import Side
 from orchestrator.core.plan import ProofPolicy
 from orchestrator.core.route import (
+    MOST_EPOCH,
     RETURN_MARK,
     Annotation,
     ObservedRoute,
@@ -189,27 +190,33 @@ def write_legacy(
     is_fresh: bool,
     is_over: Callable[[Route], bool] = lambda _: False,
 ) -> ObservedRoute:
-    """Write every slice to legacy under a new epoch; a lost race is decided again.
+    """Write every slice to legacy under a new epoch; a lost race is decided again. Should the
+    slices' own rules be refused, whatever they hold, the fallback alone is written: it is legacy.
 
     `is_over`: the route as read leaves nothing to do, and is returned as it is.
     Raises: Unavailable, Refused; Conflict or Indeterminate after too many lost races.
     """
     lost: Conflict | Refused | Indeterminate | None = None
+    is_plainest = False
     for _ in range(LOST_RACES):
         observed = routes.get(state.ward)
         if is_over(observed.route):
             return observed
         if is_fresh and is_return(observed.route) and observed.route.epoch > state.epoch:
             return observed  # another hand was faster, and its epoch fences what we know of
-        epoch = max(observed.route.epoch, state.epoch) + RETURN_LEAP
+        epoch = min(max(observed.route.epoch, state.epoch) + RETURN_LEAP, MOST_EPOCH)
         target = all_legacy(observed.route, epoch=epoch, annotation=annotation)
+        if is_plainest:
+            target = replace(target, rules=())
         try:
             return routes.replace(target, resource_version=observed.resource_version)
         except (Conflict, Indeterminate) as error:
             lost = error
         except Refused as error:
             if error.code != "stale_epoch":
-                raise
+                if is_plainest or error.code == "no_route":
+                    raise
+                is_plainest = True
             lost = error
     assert lost is not None
     raise lost

@@ -244,9 +244,11 @@ PRETENDERS: dict[str, tuple[Callable[[Document], None], str]] = {
     "a drill of everything": (pretending(no_matches), "other_ward"),
 }
 FILTERED: dict[str, tuple[Callable[[Document], None], str]] = {
-    **{name: (filtered(one), "other_filter") for name, one in FILTERS.items()},
-    "a mirror at the backend": (filtered_at_the_backend, "other_filter"),
-    "reads mirrored elsewhere": (reads_mirrored_elsewhere, "other_filter"),
+    **{name: (filtered(one), "odd_filter") for name, one in FILTERS.items()},
+    "another ward's name": (filtered(FILTERS["another ward's name"]), "not_stamped"),
+    "a header added": (filtered(FILTERS["a header added"]), "not_stamped"),
+    "a mirror at the backend": (filtered_at_the_backend, "unknown_backend"),
+    "reads mirrored elsewhere": (reads_mirrored_elsewhere, "odd_filter"),
 }
 BROKEN: dict[str, tuple[Callable[[Document], None], str]] = {
     "a lower epoch": (lower, "stale_epoch"),

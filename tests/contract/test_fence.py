@@ -195,7 +195,7 @@ def test_a_grpc_route_is_a_second_route_too(kube: KubeSite, ward: WardId) -> Non
         "metadata": {"name": f"ward-{ward}", "namespace": NAMESPACE},
         "spec": {"parentRefs": [{"name": "another"}], "rules": [rule]},
     }
-    with pytest.raises(ApiError, match="second_route"):
+    with pytest.raises(ApiError, match="other_kind"):
         kube.server.call("POST", ROUTES.replace("httproutes", "grpcroutes"), route)
 
 

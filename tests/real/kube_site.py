@@ -43,7 +43,9 @@ class KubeSite:
     def grant(self, ward: WardId, epoch: int) -> None:
         """What the sentinel writes before a promotion."""
         found = self.route(ward)
-        found["metadata"]["annotations"]["wardshift.io/granted"] = str(epoch)
+        notes = found["metadata"]["annotations"]
+        notes["wardshift.io/granted"] = str(epoch)
+        notes["wardshift.io/granted-at"] = notes["wardshift.io/epoch"]
         self.server.call("PUT", f"{ROUTES}/ward-{ward}", found, token=self.tokens["sentinel"])
 
     def kubeconfig(self, account: str) -> Path:

@@ -45,6 +45,8 @@ STAMPS = {
     "RequestHeaderModifier": "requestHeaderModifier",
     "ResponseHeaderModifier": "responseHeaderModifier",
 }
+GRANTED_AT = f"{MARK}granted-at"  # the epoch on which it was given: another write ends it
+MOST_DIGITS = 18  # of an epoch that the fence takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,10 @@ def version_of(document: Document) -> str:
 def granting(base: Document, epoch: int) -> Document:
     """The document with one forward write allowed under that epoch, and nothing else changed."""
     metadata = dict(base["metadata"])
-    metadata["annotations"] = {**metadata.get("annotations", {}), GRANTED: str(epoch)}
+    notes = metadata.get("annotations") or {}
+    metadata["annotations"] = {
+        **notes, GRANTED: str(epoch), GRANTED_AT: notes.get(f"{MARK}epoch", "")
+    }  # fmt: skip
     metadata.pop("managedFields", None)
     return {**base, "metadata": metadata}
 
@@ -326,7 +331,7 @@ def _epoch(notes: Mapping[str, str], rules: Sequence[Document]) -> int:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
 
 
 def _observed_rules(rules: Sequence[Document], backends: Backends) -> Iterable[Rule]:
