@@ -47,6 +47,10 @@ STAMPS = {
 }
 GRANTED_AT = f"{MARK}granted-at"  # the epoch on which it was given: another write ends it
 MOST_DIGITS = 18  # of an epoch that the fence takes
+# Of a lease. One that says anything else, or nothing, is as one that says this: not to lapse would
+# be to guard nobody.
+MOST_LEASE_S, LEASE_S = 3600.0, 5.0
+MOST_TRANSITIONS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,27 +200,40 @@ def lease_document(
         "spec": {
             "holderIdentity": holder,
             "leaseDurationSeconds": max(1, ceil(duration_s)),
-            "leaseTransitions": transitions,
+            "leaseTransitions": min(transitions, MOST_TRANSITIONS),
             "renewTime": renewed_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         },
     }
 
 
 def lease_record(document: Document) -> LeaseRecord:
-    """A Lease as observers time it. Raises: ValueError, KeyError, TypeError, AttributeError."""
-    metadata, spec = document["metadata"], document["spec"]
+    """A Lease as observers time it, whatever it says: one that could not be read could be neither
+    renewed nor taken. Raises: KeyError, TypeError, AttributeError for what is no object."""
+    metadata, spec = document["metadata"], document.get("spec") or {}
     marks: Mapping[str, str] = metadata.get("annotations") or {}
     note = f"{MARK}note-"
     return LeaseRecord(
         name=metadata["name"],
-        holder=spec["holderIdentity"],
-        duration_s=float(marks.get(f"{MARK}duration-s") or spec["leaseDurationSeconds"]),
+        holder=str(spec.get("holderIdentity") or ""),
+        duration_s=_duration_s(marks.get(f"{MARK}duration-s"), spec.get("leaseDurationSeconds")),
         transitions=int(spec.get("leaseTransitions") or 0),
         notes={
             key.removeprefix(note): value for key, value in marks.items() if key.startswith(note)
         },
         resource_version=str(metadata["resourceVersion"]),
     )
+
+
+def _duration_s(*said: Any) -> float:
+    """The first that is a time for which a lease may last."""
+    for one in said:
+        try:
+            seconds = float(one)
+        except (TypeError, ValueError):
+            continue
+        if 0 < seconds <= MOST_LEASE_S:
+            return seconds
+    return LEASE_S
 
 
 def _annotations(route: Route) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The leases port on the cluster: one Lease object a name. Read each time, not watched: a
-guard that acted on a stale picture of signs of life would act on the living."""
+guard that acted on a stale picture of signs of life would act on the living. All of the namespace
+are read, whatever their labels: one that is not seen can be neither renewed nor taken, for
+it is there."""
 
 from collections.abc import Mapping
 
@@ -7,7 +9,6 @@ import structlog
 
 from orchestrator.adapters.kubernetes.client import Cluster, Kind
 from orchestrator.adapters.kubernetes.documents import (
-    PART_OF,
     Document,
     lease_document,
     lease_record,
@@ -17,7 +18,7 @@ from orchestrator.ports import Clock, LeaseRecord
 
 log = structlog.get_logger()
 PORT = "leases"
-LABELS = ",".join(f"{key}={value}" for key, value in PART_OF.items())
+EVERY = ""  # label: any tool may change them
 
 
 class KubeLeases:
@@ -34,7 +35,7 @@ class KubeLeases:
 
     def all(self) -> tuple[LeaseRecord, ...]:
         """Every lease that can be understood; one that cannot is said. Raises: Unavailable."""
-        items = self._cluster.list(PORT, self._kind, LABELS).get("items") or ()
+        items = self._cluster.list(PORT, self._kind, EVERY).get("items") or ()
         read = tuple(record for record in map(self._read, items) if record is not None)
         for gone in self._uids.keys() - {record.name for record in read}:
             self._uids.pop(gone, None)
