@@ -45,20 +45,27 @@ _templates = Environment(
 
 @dataclass(slots=True)
 class Shared:
-    """One look at everything for all who ask within a moment. Thread-safe."""
+    """One look at everything for all who ask within a moment, or while it is taken: when looking
+    takes seconds, nobody queues for a look of their own. Thread-safe."""
 
     look: Callable[[], Board]
     clock: Clock
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _kept: tuple[Board, float] | None = None
+    _ended_s: float = 0.0
 
     def get(self) -> tuple[Board, float]:
         """The board, and its age in real seconds."""
+        asked_s = self.clock.monotonic()
         with self._lock:
-            if self._kept is None or self._age_s(self._kept) > KEEP_S:
+            if self._kept is None or not self._is_new(self._kept, asked_s):
                 began_s = self.clock.monotonic()
                 self._kept = (self.look(), began_s)
+                self._ended_s = self.clock.monotonic()
             return self._kept[0], self._age_s(self._kept)
+
+    def _is_new(self, kept: tuple[Board, float], asked_s: float) -> bool:
+        return self._age_s(kept) <= KEEP_S or self._ended_s > asked_s
 
     def _age_s(self, kept: tuple[Board, float]) -> float:
         return self.clock.monotonic() - kept[1]

@@ -5,7 +5,9 @@ else is 503. Only for looking: nothing here changes anything. Source: design sec
 """
 
 import threading
+from asyncio import get_running_loop
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.adapters.metrics import CONTENT_TYPE
+from orchestrator.web.connections import MOST_OPEN, Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +49,11 @@ class Pages:
 
 def app(pages: Pages, more: Sequence[BaseRoute] = ()) -> Starlette:
     """/healthz, /metrics, /board and /board/WARD, and the routes of the pages beside this one."""
+    # A thread of its own: a crowd that waits for its boards must not look like our death.
+    asked = ThreadPoolExecutor(1, thread_name_prefix="health")
 
-    def healthz(_request: Request) -> Response:
-        now = pages.health()
+    async def healthz(_request: Request) -> Response:
+        now = await get_running_loop().run_in_executor(asked, pages.health)
         return JSONResponse(asdict(now), status_code=200 if now.healthy else 503)
 
     def metrics(_request: Request) -> Response:
@@ -77,7 +82,13 @@ def app(pages: Pages, more: Sequence[BaseRoute] = ()) -> Starlette:
 def serve(application: Starlette, port: int, *, host: str) -> uvicorn.Server:
     """Listen in a thread of its own; signals stay with the process's own loop."""
     config = uvicorn.Config(
-        application, host=host, port=port, log_level="warning", access_log=False
+        application,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        http=Connection,
+        backlog=MOST_OPEN,  # also how many are taken at once, before any can be sent away
     )
     server = uvicorn.Server(config)
     threading.Thread(target=server.run, name="web", daemon=True).start()
