@@ -17,7 +17,7 @@ HEAD_WITHIN_S = 10.0
 class Connection(H11Protocol):
     """One connection; the head of each request must be whole within HEAD_WITHIN_S."""
 
-    _waits_since_s: float = 0.0
+    waits_since_s: float = 0.0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -44,7 +44,7 @@ class Connection(H11Protocol):
 
     def _wait(self) -> None:
         self._wait_no_more()
-        self._waits_since_s = self.loop.time()
+        self.waits_since_s = self.loop.time()
         self._deadline = self.loop.call_later(HEAD_WITHIN_S, self._give_up)
 
     def _wait_no_more(self) -> None:
@@ -63,5 +63,5 @@ class Connection(H11Protocol):
             and one.is_waited_for()
             and not one.transport.is_closing()
         )
-        longest = min(waited_for, key=lambda one: one._waits_since_s)  # at least ourselves
+        longest = min(waited_for, key=lambda one: one.waits_since_s)  # at least ourselves
         longest.transport.abort()
