@@ -5,6 +5,7 @@ logs. Source: design rule 11; domain facts 2.6 for the shape of Swedish identity
 """
 
 import re
+import unicodedata
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, TypeVar, cast
 
@@ -12,12 +13,12 @@ _T = TypeVar("_T")
 MOST_CHARACTERS: Final = 500
 DROPPED: Final = "[identity removed]"
 # Personnummer, coordination and reserve numbers: 8 or 6 digits of a date, its parts together or
-# with one same sign between them, an optional sign, then 4 characters of which the middle two are
-# digits. Not inside longer numbers, decimals or the middle of a hash.
+# with one same sign between them, at most three signs, then 4 characters of which the middle two
+# are digits. Not inside longer numbers, decimals or the middle of a hash.
 IDENTITY: Final = re.compile(
     r"(?<![0-9.])(?<![0-9a-f]{8})"
     r"(?:\d{2})?\d{2}(?P<sign>[-+ ./\u00a0\u2010-\u2015\u2212]?)(?:0[1-9]|1[0-2])(?P=sign)\d{2}"
-    r"[-+ ./\u00a0\u2010-\u2015\u2212]?[0-9A-Za-z]\d{2}[0-9A-Za-z]"
+    r"[-+ ./_:,\u00a0\u2010-\u2015\u2212\uff0d]{0,3}[0-9A-Za-z]\d{2}[0-9A-Za-z]"
     r"(?![0-9])(?![0-9a-f]{8})"
 )
 
@@ -35,8 +36,19 @@ def without_identity(text: str) -> str:
 def plain(text: str) -> str:
     """One line that any file and any protocol takes, at most MOST_CHARACTERS, no identity."""
     encodable = text.encode(errors="replace").decode()
-    line = "".join(one if one.isprintable() else " " for one in encodable)
-    return without_identity(line)[:MOST_CHARACTERS]
+    return without_identity("".join(map(_seen, encodable)))[:MOST_CHARACTERS]
+
+
+def _seen(one: str) -> str:
+    """A character as a reader sees it: digits of any script as ours, nothing for what has no
+    width, a space for a line's end."""
+    if one.isascii():
+        return one if one.isprintable() else " "
+    if one.isdecimal():
+        return str(unicodedata.decimal(one))
+    if one.isprintable():
+        return one
+    return "" if unicodedata.category(one) == "Cf" else " "
 
 
 def all_plain(value: _T) -> _T:
