@@ -213,7 +213,7 @@ class Sentinel:
     def _lead(self, last_sign: str | None) -> None:
         log.info("sentinel.activated", unwatched_since=last_sign)
         self.is_active = True
-        self.watch.take_over(None if last_sign is None else datetime.fromisoformat(last_sign))
+        self.watch.take_over(_moment(last_sign))
         self.gauges.active(is_active=True)
 
     def _renew(self, report: TickReport) -> None:
@@ -338,6 +338,15 @@ class Sentinel:
             self.gauges.legacy(item.view.ward, is_ready=is_ready)
         for after_s in self._onsets.detected(report):
             self.gauges.detected(after_s)
+
+
+def _moment(said: str | None) -> datetime | None:
+    """When the one before us ticked last; None for what says no moment."""
+    try:
+        moment = datetime.fromisoformat(said or "")
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment
 
 
 def _plan_page(theirs: str, ours: str) -> Page:

@@ -9,7 +9,8 @@ from orchestrator.core.plan import Plan
 from orchestrator.core.threshold import Repetition
 from orchestrator.core.verdict import Level
 from orchestrator.errors import Refused
-from orchestrator.service.leases import LEGACY, ward_lease
+from orchestrator.service.leases import LEGACY, RELEASED, SENTINEL, ward_lease
+from orchestrator.service.sentinel import TICKED_AT
 from tests.plans import FIRST, LEGACY_UP, SLOW, plan
 from tests.property import world as worlds
 from tests.property.world import World
@@ -205,3 +206,20 @@ def test_a_ward_that_the_sentinel_cannot_write_is_left_to_the_guard() -> None:
         world.guards[0].turn()
     assert not world.exposed()
     assert [page.code for page in world.notifier.pages] == ["rollback_delayed"]
+
+
+@pytest.mark.parametrize("said", ["", "yesterday", "99999-01-01", "2027-03-01T06:00:00"])
+def test_a_sign_of_life_that_nobody_can_read_keeps_nobody_from_leading(said: str) -> None:
+    """It says since when nobody looked, which is then simply not known."""
+    world = two_hands.reached("notes")
+    (lease,) = (one for one in world.leases.all() if one.name == SENTINEL)
+    world.leases.put(
+        SENTINEL, holder=RELEASED, duration_s=lease.duration_s, transitions=lease.transitions,
+        notes={**lease.notes, TICKED_AT: said}, resource_version=lease.resource_version,
+    )  # fmt: skip
+    world.sentinels[0].start()
+    next_one = world.sentinels[0].sentinel
+    next_one.step()
+    assert next_one.watch.leads
+    taken = [one.happening for one in world.drafts() if isinstance(one.happening, ev.WatchTaken)]
+    assert taken[-1].unwatched_since is None
