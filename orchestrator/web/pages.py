@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from orchestrator.adapters.metrics import CONTENT_TYPE
-from orchestrator.web.connections import MOST_OPEN, Connection
+from orchestrator.web.connections import Connection, room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,7 @@ def app(pages: Pages, more: Sequence[BaseRoute] = ()) -> Starlette:
 
 def serve(application: Starlette, port: int, *, host: str) -> uvicorn.Server:
     """Listen in a thread of its own; signals stay with the process's own loop."""
+    Connection.most_open = room()
     config = uvicorn.Config(
         application,
         host=host,
@@ -88,7 +89,8 @@ def serve(application: Starlette, port: int, *, host: str) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         http=Connection,
-        backlog=MOST_OPEN,  # also how many are taken at once, before any can be sent away
+        # Also how many are taken at once, before any can be sent away.
+        backlog=Connection.most_open // 2,
     )
     server = uvicorn.Server(config)
     threading.Thread(target=server.run, name="web", daemon=True).start()

@@ -11,11 +11,11 @@ import pytest
 from orchestrator.adapters.clock import wait_until
 from orchestrator.web import connections
 from orchestrator.web.board import Shared
-from orchestrator.web.connections import MOST_OPEN
 from tests.web.door import CLOCK, Door, door_open, message
 
 pytestmark = pytest.mark.real
-CROWD = 2 * MOST_OPEN
+MOST_OPEN = 128
+CROWD = 4 * MOST_OPEN
 HALF_A_HEAD = b"POST /alerts HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -35,7 +35,10 @@ def open_files() -> int:
 
 
 @pytest.mark.parametrize("said", [b"", HALF_A_HEAD])
-def test_a_crowd_that_says_nothing_holds_no_alert_up(tmp_path: Path, said: bytes) -> None:
+def test_a_crowd_that_says_nothing_holds_no_alert_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(connections, "MOST_OPEN", MOST_OPEN)
     with door_open(tmp_path) as door:
         before = open_files()
         with crowd(door, said):
