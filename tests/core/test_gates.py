@@ -243,3 +243,11 @@ def test_soak_counts_whole_clean_shifts(blemish_h, shifts, nights):
     )  # fmt: skip
     done = soak_progress(plan(), ward, NOW).done
     assert (done.shifts, done.nights) == (shifts, nights)
+
+
+def test_a_drill_that_is_still_to_come_opens_nothing():
+    """A clock a year ahead would let it count for a year and more."""
+    ahead = replace(DRILL, done_at=facts(shadow_ward()).now + timedelta(days=365))
+    given = facts(shadow_ward(drill=ahead))
+    assert isinstance(drilled(given), Closed)
+    assert needs_drill(given)

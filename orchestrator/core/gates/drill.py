@@ -7,6 +7,7 @@ drifted locks the gate again. Source: design section 8.
 from datetime import datetime, timedelta
 
 from orchestrator.core.concern import Drill
+from orchestrator.core.event import CLOCKS_APART
 from orchestrator.core.gates.answer import Closed, GateAnswer, Open
 from orchestrator.core.gates.facts import GateFacts
 from orchestrator.core.view import recorded_exposure
@@ -50,6 +51,8 @@ def _failed(drill: Drill) -> str:
 def _outdated(facts: GateFacts, drill: Drill) -> str:
     if drill.plan_hash != facts.plan_hash:
         return f"the last drill was under plan {drill.plan_hash[:12]}, not this one"
+    if drill.done_at - facts.now > CLOCKS_APART:
+        return f"the last drill is from {drill.done_at:%Y-%m-%d}, which is still to come"
     days = facts.plan.policy.drill.valid_days
     if _counted_at(facts) - drill.done_at > timedelta(days=days):
         return f"the last drill is from {drill.done_at:%Y-%m-%d}; it counts for {days} days"
