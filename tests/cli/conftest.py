@@ -147,14 +147,13 @@ def make_ready(hospital: Hospital, tmp_path: Path) -> Iterator[Callable[..., Hom
     def make(**site: str) -> Home:
         where = hospital.addresses
         addresses = {name: where[f"{name}_url"] for name in ("legacy", "candidate")}
-        made = make_home(
-            tmp_path / "ready",
-            gateways=json.dumps(where["gateway_urls"]),
-            gateway_admin=where["gateway_admin_url"],
-            addresses=json.dumps({**addresses, "staff_metrics": where["legacy_url"]}),
-            clock_file=where["clock_file"],
-            **site,
-        )
+        usual = {
+            "gateways": json.dumps(where["gateway_urls"]),
+            "gateway_admin": where["gateway_admin_url"],
+            "addresses": json.dumps({**addresses, "staff_metrics": where["legacy_url"]}),
+            "clock_file": where["clock_file"],
+        }
+        made = make_home(tmp_path / "ready", **{**usual, **site})
         put_on_legacy(made)
         made.start()
         return made
