@@ -7,12 +7,15 @@ and nothing is promoted after a return before two roles have let ward and progra
 
 import gc
 import logging
+import secrets
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import ClassVar
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -276,22 +279,76 @@ class Triggers(RuleBasedStateMachine):
         assert ward.phase in (Phase.ROLLED_BACK, Phase.WAITING, Phase.AT_STAGE)
 
 
-def some(interleavings: int) -> None:
-    """A process's share of them. What is said aloud would cost more than what is done."""
+@dataclass(frozen=True)
+class Share:
+    """Some of the interleavings, with a seed that no other share has."""
+
+    interleavings: int
+    seed: str
+
+
+def shares(root: int, interleavings: int = INTERLEAVINGS) -> list[Share]:
+    """All of them, one share a process."""
+    each = interleavings // SHARES
+    return [Share(each, f"{root}-{number}") for number in range(SHARES)]
+
+
+def some(share: Share, machine: type[RuleBasedStateMachine] = Triggers) -> None:
+    """A process's share of them. What is said aloud would cost more than what is done.
+
+    A process of ours has the library's own profile, which under CI draws the same examples in
+    every process: so the share's seed is given here.
+    """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     gc.set_threshold(50_000)
-    run_state_machine_as_test(
-        Triggers,
-        settings=settings(
-            max_examples=interleavings,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    try:
+        run_state_machine_as_test(
+            seed(share.seed)(machine),
+            settings=settings(
+                max_examples=share.interleavings,
+                stateful_step_count=STEPS,
+                deadline=None,
+                derandomize=False,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    except Exception as error:
+        error.add_note(f"again with --hypothesis-seed={share.seed.partition('-')[0]}")
+        raise
 
 
 @pytest.mark.timeout(1800)
-def test_no_order_of_triggers_returns_a_ward_twice_or_promotes_it_after():
+def test_no_order_of_triggers_returns_a_ward_twice_or_promotes_it_after(
+    pytestconfig: pytest.Config,
+):
+    wanted = pytestconfig.getoption("hypothesis_seed", None)
+    one = secrets.randbits(32) if wanted is None else int(wanted)
     with ProcessPoolExecutor(SHARES, mp_context=get_context("forkserver")) as processes:
-        list(processes.map(some, [INTERLEAVINGS // SHARES] * SHARES))
+        list(processes.map(some, shares(one)))
+
+
+class Drawing(RuleBasedStateMachine):
+    """Keeps what was drawn."""
+
+    drawn: ClassVar[list[int]] = []
+
+    @rule(number=st.integers(0, 10**9))
+    def draw(self, number):
+        self.drawn.append(number)
+
+
+def drawn(share: Share) -> tuple[bool, list[int]]:
+    """Whether this process's own profile would draw the same everywhere, and what was drawn."""
+    Drawing.drawn.clear()
+    some(share, Drawing)
+    return settings.default.derandomize, Drawing.drawn.copy()
+
+
+def test_no_two_shares_are_the_same_whatever_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CI", "1")
+    context = get_context("spawn")  # a process that is not forked reads the environment anew
+    with ProcessPoolExecutor(SHARES, mp_context=context) as processes:
+        (would, first), (_, second) = processes.map(drawn, shares(1, interleavings=20))
+    assert would, "under CI the library's own profile is no longer derandomized: test it otherwise"
+    common = set(first) & set(second)
+    assert len(common) < min(len(set(first)), len(set(second))) / 4, common
