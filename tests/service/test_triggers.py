@@ -116,7 +116,24 @@ AGAIN: Mapping[str, tuple[Callable[[World], None], type]] = {
     "button": (button, ev.RollbackRepeated),
     "stop": (stop, ev.StopReported),
     "alert": (alert, ev.AlertHeard),
+    "poll": (poll, ev.AlertHeard),
     "programme": (programme, ev.ProgrammeStopped),
+}
+RETURN = (ev.RollbackIntended, ev.RollbackWritten, ev.RollbackProven, ev.RollbackRepeated)
+# Of a ward at home nobody judges these: there is nothing left that they could ask for.
+ONLY_EXPOSED = (breach, blind, lease, flow)
+# While the gateway keeps a return waiting each is recorded by what it is, or by what it waited for.
+MEANWHILE: Mapping[str, tuple[Callable[[World], None], type | None]] = {
+    "command_line": (command_line, ev.RollbackPending),
+    "button": (button, ev.RollbackPending),
+    "breach": (breach, ev.RollbackPending),
+    "blind": (blind, ev.RollbackPending),
+    "alert": (alert, ev.AlertHeard),
+    "poll": (poll, ev.AlertHeard),
+    "stop": (stop, ev.StopReported),
+    "programme": (programme, ev.ProgrammeStopped),
+    "lease": (lease, None),  # the route is not exposed: the guard has nothing to say of it
+    "flow": (flow, ev.RollbackPending),
 }
 
 
@@ -125,6 +142,14 @@ def settled(world: World) -> None:
     world.drain()
     tick(world, 2)
     world.drain()
+
+
+def stands(world: World) -> tuple[object, ...]:
+    """The route, where the record has the ward, its returns, and what people were told."""
+    ward = world.state().ward(FIRST)
+    returns = tuple(count(world, kind) for kind in RETURN)
+    pages = tuple(world.notifier.pages)
+    return world.routes.get_quietly(FIRST), ward.phase, ward.epoch, ward.returned, returns, pages
 
 
 def count(world: World, kind: type) -> int:
@@ -169,6 +194,43 @@ def test_a_second_trigger_is_recorded_and_changes_nothing(first, second):
     assert count(world, ev.RollbackIntended) == 1
     assert world.state().ward(FIRST).returned == ward.returned
     assert world.state().ward(FIRST).phase is Phase.ROLLED_BACK
+
+
+@pytest.mark.parametrize("again", ONLY_EXPOSED, ids=names(ONLY_EXPOSED))
+@pytest.mark.parametrize("first", TRIGGERS, ids=names(TRIGGERS))
+def test_what_only_an_exposed_ward_can_ask_for_moves_no_ward_that_is_home(first, again):
+    world = exposed_world()
+    first(world)
+    settled(world)
+    before = stands(world)
+    again(world)
+    settled(world)
+    assert stands(world) == before
+
+
+@pytest.mark.parametrize("second", MEANWHILE)
+@pytest.mark.parametrize("first", TRIGGERS, ids=names(TRIGGERS))
+def test_a_second_trigger_while_a_return_waits_makes_no_second_return(first, second):
+    world = exposed_world()
+    world.prober.stuck = world.routes.get_quietly(FIRST).route
+    first(world)
+    world.drain()
+    route, ward = world.routes.get_quietly(FIRST), world.state().ward(FIRST)
+    assert (ward.phase, world.exposed()) == (Phase.RETURNING, False)
+    again, kind = MEANWHILE[second]
+    before = 0 if kind is None else count(world, kind)
+    again(world)
+    world.drain()
+    assert kind is None or count(world, kind) > before
+    world.prober.stuck = None
+    settled(world)
+    now = world.state().ward(FIRST)
+    assert world.routes.get_quietly(FIRST) == route
+    assert count(world, ev.RollbackIntended) == count(world, ev.RollbackWritten) == 1
+    assert now.phase is Phase.ROLLED_BACK
+    assert ward.returned is not None
+    assert now.returned is not None
+    assert now.returned.cause == ward.returned.cause
 
 
 @pytest.mark.parametrize("trigger", WATCHED, ids=names(WATCHED))
