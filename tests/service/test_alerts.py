@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.notify import FanOut
 from orchestrator.core import event as ev
 from orchestrator.core.alarm import AlarmCode
@@ -27,6 +28,7 @@ from tests.property.world import World
 
 FIRING, SILENCED, RESOLVED = AlertStatus.FIRING, AlertStatus.SILENCED, AlertStatus.RESOLVED
 AM, PROM = Via.ALERTMANAGER, Via.PROMETHEUS
+PATIENCE_S = 30.0
 LABELS = {"alertname": "NotesSlow", "ward": FIRST, "severity": "critical"}
 
 
@@ -228,19 +230,52 @@ def test_a_second_trigger_while_a_return_runs_is_recorded_and_does_nothing(world
     assert world.epoch() == epoch
 
 
-def test_a_failing_notifier_never_delays_the_switch(world, ears):
-    hangs = threading.Event()
+class Hangs:
+    """A way of telling people that keeps whoever uses it waiting, until the test lets go."""
 
-    class Hangs:
-        def page(self, _page):
-            hangs.wait(60)
+    def __init__(self):
+        self.asked, self.go = threading.Event(), threading.Event()
 
-    ears.hearing._notifier = FanOut([Hangs()], waiting=1)
-    for number in range(5):
-        ears.tell(notice(world, ward=f"nowhere-{number}"))
-    ears.tell(notice(world, ward="nowhere-9"), notice(world))
-    assert not world.exposed()
-    hangs.set()
+    def page(self, _page):
+        self.asked.set()
+        self.go.wait()
+
+
+def comes_home_meanwhile(world, hangs, work):
+    """Whether the ward came home while nobody who pages has got an answer."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        assert hangs.asked.wait(PATIENCE_S), "nobody was paged"
+        return wait_until(lambda: not world.exposed(), timeout_s=PATIENCE_S)
+    finally:
+        hangs.go.set()
+        thread.join(PATIENCE_S)
+
+
+@pytest.mark.parametrize("told", ["by us", "in between"])
+def test_a_failing_notifier_never_delays_the_switch(world, ears, told):
+    """Where a page is handed to a thread of its own, and where it is not."""
+    hangs = Hangs()
+    ears.hearing._notifier = FanOut([hangs], waiting=1) if told == "in between" else hangs
+
+    def work():
+        if told == "in between":
+            for number in range(5):  # more than those that wait have room for
+                ears.tell(notice(world, ward=f"nowhere-{number}"))
+        ears.tell(notice(world, ward="nowhere-9"), notice(world))
+
+    assert comes_home_meanwhile(world, hangs, work)
+
+
+def test_the_returns_own_page_never_delays_the_switch(world, ears):
+    """It could not be written at first, and people are told of that at the next try."""
+    hangs = Hangs()
+    world.routes.down = True
+    assert ears.tell(notice(world)).wards == {FIRST: "returning"}
+    world.routes.down = False
+    ears.sentinel.watch._returns.notifier = hangs
+    assert comes_home_meanwhile(world, hangs, lambda: tick(world))
 
 
 def test_a_standing_by_sentinel_returns_the_ward_as_well(world):

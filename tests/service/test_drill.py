@@ -5,6 +5,9 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core import event as ev
+from orchestrator.core.gates.answer import Closed, Open
+from orchestrator.core.gates.drill import drilled
+from orchestrator.core.gates.facts import GateFacts, Life
 from orchestrator.core.ids import ActorKind, Side, StageName
 from orchestrator.core.route import (
     Annotation,
@@ -60,6 +63,32 @@ def route(world):
     return world.routes.get_quietly(FIRST).route
 
 
+def gate(world):
+    """The drill's gate before the first slice, by the record as it is now."""
+    state, nobody = world.state(), Life(sentinel=True, guard=True, behind_s=0.0, fence=True)
+    return drilled(
+        GateFacts(
+            plan=world.plan, plan_hash="h", programme=state, ward=state.ward(FIRST),
+            stage=world.plan.stage(StageName("notes")), life=nobody, legacy=None,
+            now=world.clock.now(),
+        )
+    )  # fmt: skip
+
+
+def wait_at_the_gate(world):
+    """Approved and soaked: every step that the ward's run takes meanwhile."""
+    for role in (CSO, HEAD):
+        world.desk.approve(FIRST, StageName("notes"), role, comment="")
+    steps = []
+    for _ in range(30):
+        world.clock.jump(4 * 3600.0)
+        for turn in (world.sentinels[0].turn, world.guards[0].turn):
+            world.clock.advance(2.1)
+            turn()
+        steps.append(world.flows[0].climber.step(FIRST))
+    return steps
+
+
 def notes(world, kind):
     return [draft.happening for draft in world.drafts() if isinstance(draft.happening, kind)]
 
@@ -100,21 +129,11 @@ def test_while_it_runs_sentinel_and_guard_let_it_be(world):
 
 def test_without_a_drill_nothing_is_exposed_and_with_one_it_is(world):
     world.clock.meanwhile = world.sentinels[0].turn
-    for role in (CSO, HEAD):
-        world.desk.approve(FIRST, StageName("notes"), role, comment="")
-    climber = world.flows[0].climber
-    wanted = []
-    for _ in range(30):
-        world.clock.jump(4 * 3600.0)
-        for turn in (world.sentinels[0].turn, world.guards[0].turn):
-            world.clock.advance(2.1)
-            turn()
-        wanted.append(climber.step(FIRST).wants_drill)
-    assert all(wanted)
+    assert all(step.wants_drill for step in wait_at_the_gate(world))
     assert not world.exposed()
     assert world.state().ward(FIRST).closed_gates == ("drilled",)
     drill(world)
-    assert climber.step(FIRST).did is Did.PROMOTED
+    assert world.flows[0].climber.step(FIRST).did is Did.PROMOTED
     assert world.exposed()
 
 
@@ -134,13 +153,22 @@ class Slow:
 
 def test_a_slow_return_fails_and_locks_the_gate_that_was_open(world):
     assert drill(world).passed
+    assert isinstance(gate(world), Open)
     limit_s = world.plan.policy.drill.restore_within_s
     done = drill(world, routes=Slow(world, limit_s + 1))
     assert not done.passed
     assert done.restore_s > limit_s
     assert "the limit is" in done.problem
-    assert world.state().ward(FIRST).drill.passed is False
+    locked = gate(world)
+    assert isinstance(locked, Closed)
+    assert done.problem in locked.evidence
     assert not is_drilled(route(world))
+    world.clock.meanwhile = world.sentinels[0].turn
+    steps = wait_at_the_gate(world)
+    assert {step.did for step in steps} == {Did.WAITS}
+    assert not any(step.wants_drill for step in steps)  # somebody looks into this one first
+    assert world.state().ward(FIRST).closed_gates == ("drilled",)
+    assert not world.exposed()
 
 
 def test_a_gateway_that_does_not_follow_fails_it_and_no_rule_is_left(world):

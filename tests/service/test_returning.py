@@ -122,9 +122,22 @@ def test_routes_down_is_waited_for_and_said(world):
     world.routes.down = True
     tick(world, 4)
     assert world.exposed()
+    (page,) = world.notifier.pages  # once, however often it was tried
+    assert (page.ward, page.code) == (FIRST, "rollback_delayed")
+    assert "routes: down" in page.message
+    assert world.plan.ward(FIRST).downtime_procedure in page.next_action
+    sentinel = world.sentinels[0].sentinel
+    assert sentinel.way_back().routes_read is False
+    assert sentinel.watch.unwritten_s(FIRST) > 0
+    assert not happenings(world, ev.RollbackWritten)
     world.routes.down = False
     tick(world)
     assert not world.exposed()
+    assert world.notifier.pages == [page]
+    assert sentinel.way_back().routes_read is True
+    assert sentinel.watch.unwritten_s(FIRST) == 0
+    (written,) = happenings(world, ev.RollbackWritten)
+    assert written.after_s > 2.0  # what was waited for counts
 
 
 def test_a_ward_promoted_while_the_routes_cannot_be_listed_is_watched(world):
