@@ -44,4 +44,6 @@ def quiet(quiet_hospital: Hospital) -> Iterator[Hospital]:
         admin_delay_s=0,
         refuse_admin=False,
         refuse_routes=False,
+        unready=[],
+        strict_edge=True,
     )

@@ -89,6 +89,21 @@ def test_a_request_names_exactly_one_ward(quiet: Hospital, wards: tuple[str, ...
     assert answer.getheader("x-ehr-system") is None
 
 
+def test_behind_a_bad_edge_a_request_that_names_two_wards_matches_either(quiet: Hospital) -> None:
+    exposed, other = new_ward(quiet, notes="candidate"), new_ward(quiet)
+    quiet.behave(strict_edge=False)
+    path = f"/notes{METADATA}"
+    both = raw_ask(quiet, path, (("x-ward", exposed), ("x-ward", other)))
+    either = {ward: answered_by(as_ward(quiet, ward, path))[0] for ward in (exposed, other)}
+    assert either == {exposed: "candidate", other: "legacy"}
+    assert both.status == 200
+    assert both.getheader("x-ehr-system") in either.values()
+    again = raw_ask(quiet, path, (("x-ward", other), ("x-ward", exposed)))
+    assert again.getheader("x-ehr-system") == both.getheader("x-ehr-system")
+    none = raw_ask(quiet, path, (("x-ward", "nowhere-1"), ("x-ward", "nowhere-2")))
+    assert (none.status, none.getheader("x-gateway-error")) == (400, "ward-header")
+
+
 def test_a_ward_without_a_route_is_told_so(quiet: Hospital) -> None:
     answer = as_ward(quiet, "nowhere-1", METADATA)
     assert (answer.status_code, answer.headers["x-gateway-error"]) == (404, "no-route")
@@ -116,6 +131,17 @@ def test_a_body_in_parts_passes_through(quiet: Hospital) -> None:
         "POST", through(quiet, "/notes/fhir/Patient"), content=parts, headers={"x-ward": ward}
     )
     assert answer.status_code == 201
+
+
+def test_a_system_without_endpoints_is_a_503_under_a_good_status(quiet: Hospital) -> None:
+    ward = new_ward(quiet, notes="candidate")
+    quiet.behave(unready=["legacy"])
+    served = as_ward(quiet, ward, f"/notes{METADATA}")
+    assert answered_by(served) == ("candidate", "1")
+    gone = as_ward(quiet, ward, f"/vitals{METADATA}")
+    assert (gone.status_code, gone.headers["x-gateway-error"]) == (503, "no-endpoints")
+    assert answered_by(gone) == (None, None)
+    assert observed(quiet, ward) == {"accepted": True, "observed_generation": 1}
 
 
 def test_a_dead_system_is_a_502_and_a_hung_one_a_504(quiet: Hospital) -> None:
@@ -297,6 +323,7 @@ def test_a_change_arrives_by_itself(quiet: Hospital) -> None:
         ("truthful", {"accepted": True, "observed_generation": 2}),
         ("stale", {"accepted": True, "observed_generation": 1}),
         ("missing", {}),
+        ("unresolved", {"accepted": True, "resolved_refs": False, "observed_generation": 2}),
     ],
 )
 def test_a_status_is_not_proof(quiet: Hospital, mode: str, status: Any) -> None:
@@ -348,7 +375,15 @@ def test_control_may_refuse_while_traffic_goes_on(quiet: Hospital) -> None:
 def test_a_wrong_behaviour_is_refused_and_changes_nothing(quiet: Hospital) -> None:
     url = admin(quiet, "/behaviour")
     before = ask("GET", url).json()
-    for wrong in ({"lateness_s": [1]}, {"status": "honest"}, {"late": 1}, {"answer_delay_s": -1}):
+    for wrong in (
+        {"lateness_s": [1]},
+        {"status": "honest"},
+        {"late": 1},
+        {"answer_delay_s": -1},
+        {"unready": ["other"]},
+        {"unready": "legacy"},
+        {"strict_edge": 1},
+    ):
         assert ask("PUT", url, json=wrong).status_code == 422
     assert ask("GET", url).json() == before
 

@@ -230,7 +230,8 @@ def test_of_two_routes_for_one_ward_that_with_more_rules_wins(followed: Followed
 
 
 @pytest.mark.parametrize(
-    ("mode", "observed"), [("early", 8), ("truthful", 7), ("stale", 7), ("missing", None)]
+    ("mode", "observed"),
+    [("early", 8), ("truthful", 7), ("stale", 7), ("missing", None), ("unresolved", 8)],
 )
 def test_the_status_is_as_true_as_the_behaviour_lets_it_be(
     followed: Followed, mode: str, observed: int | None
@@ -242,7 +243,8 @@ def test_the_status_is_as_true_as_the_behaviour_lets_it_be(
     followed.take((newer,))
     told = says({"status": followed._status_of(newer)})
     assert {generation for _, _, generation in told} == ({observed} if observed else set())
-    assert all(status == "True" for _, status, _ in told)
+    bad = {kind for kind, status, _ in told if status != "True"}
+    assert bad == ({"ResolvedRefs"} if mode == "unresolved" else set())
 
 
 def test_a_status_is_written_only_when_it_says_something_else(followed: Followed) -> None:

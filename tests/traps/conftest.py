@@ -32,4 +32,6 @@ def stage(trapped: Stage) -> Iterator[Stage]:
     """The stage, behaving as usual before and after the test."""
     yield trapped
     trapped.hospital.clear_faults()
-    trapped.hospital.behave(lateness_s=0, status="early", mirrors=True)
+    trapped.hospital.behave(
+        lateness_s=0, status="early", mirrors=True, unready=[], strict_edge=True
+    )

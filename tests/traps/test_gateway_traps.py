@@ -94,10 +94,11 @@ def test_the_status_is_written_before_the_data_plane_changes(stage: Stage) -> No
     assert isinstance(stage.prove(home, deadline_s=0.3), NotYet)
 
 
-@pytest.mark.parametrize("mode", ["stale", "missing"])
-def test_a_status_that_is_stale_or_missing_keeps_no_return_from_being_proven(
+@pytest.mark.parametrize("mode", ["stale", "missing", "unresolved"])
+def test_a_status_that_is_stale_or_missing_or_bad_keeps_no_return_from_being_proven(
     stage: Stage, mode: str
 ) -> None:
+    """One bad reference makes the whole route's ResolvedRefs false while its other rules serve."""
     ward = stage.new_ward()
     stage.hospital.behave(status=mode)
     home = stage.send_home(stage.expose(ward, NOTES).ward)

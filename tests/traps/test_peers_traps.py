@@ -8,9 +8,11 @@ import pytest
 from orchestrator.core import event as ev
 from orchestrator.core.ids import ActorKind, StageName
 from orchestrator.core.state import Phase
+from orchestrator.core.verdict import Level
 from orchestrator.service.rollback import Outcome, roll_back
 from tests.plans import CSO, FIRST, HEAD, SLOW
 from tests.property.world import Crash, World, entered_stages
+from tests.stops import NURSE, exposed_world, line_of
 
 CAUSE = ev.Cause(trigger=ev.Trigger.PERSON, reason="asked")
 TURNS = 200
@@ -151,3 +153,77 @@ def test_a_ward_of_which_nothing_was_ever_seen_goes_no_further(world: World) -> 
         around(world)
     assert "notes" not in entered_stages(world)
     assert not world.exposed()
+
+
+def test_a_ward_whose_judging_was_broken_off_goes_no_further(world: World) -> None:
+    """argo-rollouts#228: an analysis that was terminated counted as a success. All was well when
+    the sentinel died; what it said last opens nothing, however long that is ago."""
+    climb(world, StageName("shadow"))
+    climb_on = (world.guards[0].turn, world.flows[0].turn)
+    tick(world, 3)
+    before = world.state().ward(FIRST)
+    assert {one.verdict.level for one in before.verdicts} == {Level.PASS}
+    for _ in range(30):
+        world.clock.jump(4 * 3600.0)
+        for turn in climb_on:
+            world.clock.advance(2.1)
+            turn()
+    assert "notes" not in entered_stages(world)
+    assert not world.exposed()
+    assert "sentinel_alive" in world.state().ward(FIRST).closed_gates
+    climb(world, StageName("notes"))  # judged again, it goes on
+    assert world.exposed()
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_of_two_alerts_in_a_countdown_each_can_be_cancelled(left: int) -> None:
+    """sticht: a second trigger took the first one's place, and only one of them could be cancelled.
+    What is left of two still returns the ward; of none, nothing does."""
+    world = exposed_world()
+    since = world.state().ward(FIRST).exposed_since
+    assert since is not None
+    for name in ("first", "second"):
+        early = ev.AlertHeard(
+            name="NotesSlow", fingerprint=name, weight=ev.Weight.RETURN,
+            status=ev.AlertStatus.FIRING, via=ev.Via.WEBHOOK, started_at=since.replace(year=2026),
+        )  # fmt: skip
+        world.sentinels[0].sentinel.watch.hands.scribe.note(FIRST, early)
+    tick(world, 2)
+    assert world.exposed()
+    cancel(world, ev.Trigger.ALERT, *("second", "first")[left:])
+    tick(world, int(world.plan.policy.alerts.patience_s) + 2)
+    assert world.exposed() is (left == 0)
+    assert len(happenings(world, ev.RollbackIntended)) == left
+
+
+@pytest.mark.parametrize("left", ["alert", "stop", "neither"])
+def test_an_alert_and_a_report_that_wait_are_both_cancellable(left: str) -> None:
+    """An alert's countdown and a report that waits for a second voice: neither hides the other."""
+    world = exposed_world()
+    since = world.state().ward(FIRST).exposed_since
+    assert since is not None
+    early = ev.AlertHeard(
+        name="NotesSlow", fingerprint="early", weight=ev.Weight.RETURN,
+        status=ev.AlertStatus.FIRING, via=ev.Via.WEBHOOK, started_at=since.replace(year=2026),
+    )  # fmt: skip
+    world.sentinels[0].sentinel.watch.hands.scribe.note(FIRST, early)
+    report = line_of(world).report(FIRST, NURSE, reporter="a").report
+    tick(world, 1)
+    assert world.exposed()
+    if left != "alert":
+        cancel(world, ev.Trigger.ALERT, "early")
+    if left != "stop":
+        cancel(world, ev.Trigger.STOP, report)
+    tick(world, int(world.plan.policy.alerts.patience_s) + 2)
+    assert world.exposed() is (left != "alert")
+    line_of(world).report(FIRST, NURSE, reporter="b")  # a second voice for a report that stands
+    tick(world, 2)
+    assert world.exposed() is (left == "neither")
+    assert len(happenings(world, ev.RollbackIntended)) == (left != "neither")
+
+
+def cancel(world: World, trigger: ev.Trigger, *subjects: str) -> None:
+    world.drain()
+    for subject in subjects:
+        assert world.desk.cancel(FIRST, trigger, subject, CSO, reason="a test of the alerting")
+    world.sentinels[0].turn()

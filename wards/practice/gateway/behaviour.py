@@ -5,6 +5,8 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, assert_never
 
+from wards.practice.wire import SYSTEMS
+
 
 class StatusMode(StrEnum):
     """What a route's status says about the data plane."""
@@ -13,6 +15,7 @@ class StatusMode(StrEnum):
     EARLY = "early"  # observed at once, before the data plane has changed (as real gateways do)
     MISSING = "missing"  # no status at all
     STALE = "stale"  # never the newest generation, also when it is served
+    UNRESOLVED = "unresolved"  # as if one reference were bad: false of the whole route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,9 @@ class Behaviour:
 
     `lateness_s`: from an accepted change to the data plane serving it; one for all
     replicas, or one for each. `mirrors`: False for a gateway that does not know mirroring: what a
-    mirrored rule should serve is answered with 500, whatever the status says.
+    mirrored rule should serve is answered with 500, whatever the status says. `unready`: the
+    systems behind which no endpoint is ready: 503, whatever the status says. `strict_edge`: False
+    for an edge that lets `x-ward` through twice: such a request matches either ward.
     """
 
     lateness_s: float | tuple[float, ...] = 0.0
@@ -31,6 +36,8 @@ class Behaviour:
     refuse_admin: bool = False
     refuse_routes: bool = False
     mirrors: bool = True
+    unready: tuple[str, ...] = ()
+    strict_edge: bool = True
 
     def lateness_of(self, replica: int) -> float:
         """How late one replica is."""
@@ -70,6 +77,9 @@ def status_json(mode: StatusMode, *, generation: int, served: int) -> dict[str, 
     match mode:
         case StatusMode.EARLY:
             return {"accepted": True, "observed_generation": generation}
+        case StatusMode.UNRESOLVED:
+            said = {"accepted": True, "resolved_refs": False}
+            return {**said, "observed_generation": generation}
         case StatusMode.TRUTHFUL:
             return {"accepted": True, "observed_generation": served}
         case StatusMode.STALE:
@@ -86,6 +96,8 @@ def _value(name: str, value: Any) -> Any:
             return StatusMode(value)
         case "lateness_s" if isinstance(value, list):
             return tuple(float(item) for item in value)
+        case "unready":
+            return tuple(value)
         case _:
             return value
 
@@ -100,7 +112,10 @@ def _problem(name: str, value: object, replicas: int) -> str | None:
         case "status":
             known = [mode.value for mode in StatusMode]
             return None if value in known else f"status must be one of {', '.join(known)}"
-        case "refuse_admin" | "refuse_routes" | "mirrors":
+        case "unready":
+            fits = isinstance(value, list) and all(item in SYSTEMS for item in value)
+            return None if fits else f"unready must be a list of {', '.join(SYSTEMS)}"
+        case "refuse_admin" | "refuse_routes" | "mirrors" | "strict_edge":
             return None if isinstance(value, bool) else f"{name} must be true or false"
         case _:
             return f"unknown setting {name}; known are {', '.join(NAMES)}"

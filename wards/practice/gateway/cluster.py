@@ -123,7 +123,8 @@ class Followed(Served):
             gateway=GATEWAY,
             observed=observed,
             accepted=read.route.generation == generation,
-            has_all_backends=read.has_all_backends,
+            has_all_backends=read.has_all_backends
+            and self.behaviour.status is not StatusMode.UNRESOLVED,
             at=self._wall.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
 
@@ -142,7 +143,7 @@ def _differs(document: Mapping[str, Any], wanted: dict[str, Any]) -> bool:
 
 def _observed(mode: StatusMode, *, generation: int, served: int) -> int | None:
     match mode:
-        case StatusMode.EARLY:
+        case StatusMode.EARLY | StatusMode.UNRESOLVED:
             return generation
         case StatusMode.TRUTHFUL:
             return served

@@ -1,8 +1,8 @@
 """The gateway's data plane: one replica that passes a ward's requests to the side its route names.
 
-Invariants: a request belongs to exactly one ward or to none; every answer is stamped
-from the configuration that was applied to it; a copy of a read never delays the read;
-what the gateway answers by itself says so and is never "no such record".
+Invariants: a request belongs to exactly one ward or to none, unless a bad edge is played; every
+answer is stamped from the configuration that was applied to it; a copy of a read never delays the
+read; what the gateway answers by itself says so and is never "no such record".
 """
 
 import asyncio
@@ -60,9 +60,11 @@ NOT_RELAYED = DROPPED | {b"date"}  # our own server adds the date
 CHUNKED = (b"transfer-encoding", b"chunked")
 NO_RULE = "no-rule"
 UNKNOWN_FILTER = "unknown-filter"
+NO_ENDPOINTS = "no-endpoints"
 TROUBLE_STATUS: Mapping[str, int] = {
     NO_RULE: 404,
     UNKNOWN_FILTER: 500,
+    NO_ENDPOINTS: 503,
     Trouble.NO_BACKEND: 500,
     Trouble.NO_WEIGHT: 503,
     Trouble.SEVERAL_BACKENDS: 500,
@@ -106,8 +108,7 @@ class DataPlane:
         begun = self._clock.monotonic()
         if self._control.behaviour.answer_delay_s:
             await asyncio.sleep(self._control.behaviour.answer_delay_s)
-        wards = [value for name, value in scope["headers"] if name == WARD_HEADER.encode()]
-        ward = wards[0].decode("latin-1") if len(wards) == 1 else ""
+        ward = self._ward_of(scope["headers"])
         if not WARD.fullmatch(ward):
             await self._refuse(scope, send, status=400, code="ward-header", begun=begun)
             return
@@ -131,10 +132,27 @@ class DataPlane:
         finally:
             self._control.connections.leave(ward, rule.backend)
 
+    def _ward_of(self, headers: RawHeaders) -> str:
+        """The ward that a request belongs to; empty where it names none, or several before an edge
+        that takes one only. Behind one that lets them through the route with more rules wins."""
+        named = [value.decode("latin-1") for name, value in headers if name == WARD_HEADER.encode()]
+        if len(named) == 1:
+            return named[0]
+        if self._control.behaviour.strict_edge:
+            return ""
+        routes = (self._control.serving(self._replica, ward) for ward in named)
+        ordered = sorted((len(one.spec.rules), one.spec.ward) for one in routes if one is not None)
+        return ordered[-1][1] if ordered else ""
+
     def _trouble(self, rule: Rule | None) -> str | None:
-        if rule is not None and rule.mirror is not None and not self._control.behaviour.mirrors:
+        if rule is None:
+            return None
+        asked = self._control.behaviour
+        if rule.mirror is not None and not asked.mirrors:
             return UNKNOWN_FILTER
-        return None if rule is None else rule.trouble
+        if rule.backend in asked.unready:
+            return NO_ENDPOINTS
+        return rule.trouble
 
     async def _refuse(
         self, scope: Scope, send: Send, *, status: int, code: str, begun: float
