@@ -1,13 +1,14 @@
 """The recorder against a real Prefect server: each return is shown once, whatever dies when."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeAlias
 from uuid import UUID
 
+import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -22,9 +23,13 @@ from flows import deployments
 from flows.recorder import Recorder
 from flows.story import Telling, tell
 from orchestrator.core.event import RollbackDrained
+from tests.fakes_ledger import FakeLedger
 from tests.flows.stage import MARKS, in_prefect
 from tests.flows.tales import Tale
 from tests.plans import FIRST, plan
+from tests.property.world import World
+from tests.service.test_triggers import alert, command_line
+from tests.stops import exposed_world
 
 pytestmark = MARKS
 EFFECTS = ("create_", "set_", "update_")
@@ -65,13 +70,14 @@ def fresh() -> Tale:
 
 
 Ids: TypeAlias = Mapping[str, UUID]
+Told: TypeAlias = Tale | FakeLedger
 
 
-def told(tale: Tale) -> Telling:
+def told(tale: Told) -> Telling:
     return tell(Telling(), tale.entries())
 
 
-def key_of(tale: Tale) -> str:
+def key_of(tale: Told) -> str:
     """The key of the one event that the tale tells."""
     telling = told(tale)
     (event,) = (*telling.stories, *telling.sicknesses)
@@ -111,7 +117,7 @@ class Seen:
         return "" if self.run.state is None else str(self.run.state.message)
 
 
-def see(ids: Ids, tale: Tale, recorder: Recorder | None = None) -> Seen:
+def see(ids: Ids, tale: Told, recorder: Recorder | None = None) -> Seen:
     """Let a recorder show the tale, and look."""
     one = recorder or Recorder(plan=plan(), deployments=ids)
 
@@ -157,6 +163,43 @@ async def dies_after(client: PrefectClient, ids: Ids, tale: Tale, effects: int) 
         await Recorder(plan=plan(), deployments=ids).round(fused, told(tale))
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("asks", "trigger", "reason", "by"),
+    [
+        (alert, "alert", "alert NotesSlow firing", "sentinel: a"),
+        (command_line, "person", "operations: wrong dose on screen", "person: operations"),
+    ],
+    ids=["alert", "person"],
+)
+def test_a_return_says_who_asked_for_it_where_no_signal_did(
+    ids: Ids, asks: Callable[[World], None], trigger: str, reason: str, by: str
+) -> None:
+    """Told from what the services themselves wrote down."""
+    world = exposed_world()
+    asks(world)
+    world.drain()
+    seen = see(ids, world.ledger)
+    assert seen.run.name == f"ROLLBACK {FIRST}: {reason}"
+    assert {FIRST, "rollback", trigger} <= set(seen.run.tags)
+    assert (seen.run.state_type, seen.run.state_name) == (StateType.FAILED, "RolledBack")
+    for fact in (reason, f"wardshift resume {FIRST}"):
+        assert fact in seen.message
+    assert any(f"return begins: {reason}" in line for line in seen.log)
+    assert seen.pages == [f"rollback-{FIRST}"]
+    page = in_prefect(lambda client: page_of(client, seen.run))
+    assert f"# ROLLBACK {FIRST}\n\n**{reason}**" in page
+    for name, value in (("trigger", trigger), ("signal", "none"), ("value / limit", "none")):
+        assert f"| {name} | {value} |" in page
+    assert f"| by | {by} |" in page
+
+
+async def page_of(client: PrefectClient, run: FlowRun) -> str:
+    """What the one page beside a run says."""
+    this = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+    (page,) = await client.read_artifacts(flow_run_filter=this)
+    return str(page.data)
 
 
 def test_shown_exactly_once_although_killed_after_any_effect(ids: Ids) -> None:
