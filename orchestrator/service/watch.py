@@ -190,7 +190,8 @@ class Watch:
             return self._report((), began_s, read_s, read_s, routes_read=routes_read)
         results = tuple(self._judge(state, item, readings.get(item.ward, {})) for item in views)
         judged_s = self.hands.clock.monotonic() - began_s
-        for result in results:
+        # Whoever can return does so before anything is said of a ward that cannot.
+        for result in sorted(results, key=lambda one: isinstance(one.decision, Hold)):
             self._act(result)
         for result in results:
             self._write_down(result, readings.get(result.view.ward, {}))

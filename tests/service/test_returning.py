@@ -8,6 +8,7 @@ from orchestrator.core import event as ev
 from orchestrator.core.decision import Rollback
 from orchestrator.core.ids import ActorKind, StageName
 from orchestrator.core.plan import GuardAction
+from orchestrator.core.reading import Value
 from orchestrator.core.route import Annotation, all_legacy, desired_route, is_exposed
 from orchestrator.core.state import Phase, WardState
 from orchestrator.core.view import view
@@ -178,6 +179,33 @@ def test_sick_legacy_pages_with_the_downtime_procedure_and_switches_nothing(worl
     world.numbers[LEGACY_UP] = 1.0
     tick(world, 2)
     assert not world.exposed()
+
+
+def test_who_can_return_does_so_before_anybody_is_told_of_one_that_cannot(world, monkeypatch):
+    """The first ward's legacy is sick. Writing that down and paging take their time, and the next
+    ward's return does not wait for them."""
+    exposing = desired_route(
+        world.plan, SECOND, world.plan.stage(StageName("notes")), epoch=9,
+        annotation=Annotation(who="flow:f", why="enter notes"),
+    )  # fmt: skip
+    put_exposed(world.routes, exposing)
+    asked = world.read_all
+
+    def read_all(signals, wards, *, deadline_s):
+        readings = asked(signals, wards, deadline_s=deadline_s)
+        return {**readings, (FIRST, LEGACY_UP): Value(number=0.0, n=9, age_s=0.0)}
+
+    monkeypatch.setattr(world, "read_all", read_all)
+    were_home = []
+
+    def page(_page):
+        were_home.append(not is_exposed(world.routes.get_quietly(SECOND).route))
+
+    monkeypatch.setattr(world.notifier, "page", page)
+    world.numbers[SLOW] = 9.0
+    tick(world, 3)
+    assert world.exposed()
+    assert were_home == [True]
 
 
 def test_unseen_legacy_does_not_block_the_way_back(world):
