@@ -35,8 +35,9 @@ class AlarmCode(StrEnum):
 class Alarm:
     """One concern as it counts now: BREACH returns the ward, WARN holds it.
 
-    `subject`: the alert's fingerprint or the report's number. `until`: when a waiting one becomes
-    a breach (wall time), None where nothing waits.
+    `subject`: the alert's fingerprint or the report's number; `name`: the alert's name, or the
+    role that stopped. `until`: when a waiting one becomes a breach (wall time), None where nothing
+    waits.
     """
 
     trigger: Trigger
@@ -44,6 +45,7 @@ class Alarm:
     level: Level
     code: AlarmCode
     reason: str
+    name: str
     until: datetime | None = None
 
 
@@ -84,7 +86,7 @@ def _stopped(programme: ProgrammeState) -> tuple[Alarm, ...]:
     return (
         Alarm(
             trigger=Trigger.PROGRAMME, subject="", level=Level.BREACH,
-            code=AlarmCode.STOPPED, reason=reason,
+            code=AlarmCode.STOPPED, reason=reason, name=programme.stopped.role,
         ),
     )  # fmt: skip
 
@@ -112,6 +114,7 @@ def _alert(
         level=level,
         code=code,
         reason=f"alert {one.heard.name} {one.heard.status}",
+        name=one.heard.name,
         until=until,
     )
 
@@ -165,6 +168,7 @@ def _report(one: StopReport, confirmed: str) -> Alarm:
         level=Level.BREACH if confirmed else Level.WARN,
         code=AlarmCode.CONFIRMED if confirmed else AlarmCode.REPORTED,
         reason=f"{reason}, {confirmed}" if confirmed else reason,
+        name=one.role,
     )
 
 

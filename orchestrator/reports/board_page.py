@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from orchestrator.core.alarm import Alarm
 from orchestrator.core.concern import Drill
 from orchestrator.core.event import Cause
 from orchestrator.core.freeze import Freeze
@@ -162,7 +163,8 @@ def page(board: Board, words: Words) -> Page:
     is_watching = any(card.tone is Tone.WATCH for card in cards)
     labels, plan, mood = words.labels, board.plan, _mood(board, asking, is_watching=is_watching)
     local = board.now.astimezone(plan.zone)
-    seen = f"{labels.seen_by} {board.seen_by} · {board.events} {labels.events}"
+    events = labels.one_event if board.events == 1 else labels.events.format(n=board.events)
+    seen = f"{labels.seen_by} {board.seen_by} · {events}"
     return Page(
         words=words,
         programme=plan.name,
@@ -171,7 +173,7 @@ def page(board: Board, words: Words) -> Page:
         date=f"{local:%Y-%m-%d}",
         time=f"{local:%H:%M:%S}",
         seen_by=seen,
-        summary=_summary(mood, asking, words),
+        summary=_summary(board, mood, asking, words),
         mood=mood,
         banners=tuple(_banners(board, words)),
         lights=tuple(_light(row, words) for row in board.watchers),
@@ -189,7 +191,7 @@ def _mood(board: Board, asking: int, *, is_watching: bool) -> Mood:
     return Mood.WATCH if is_watching else Mood.CALM
 
 
-def _summary(mood: Mood, asking: int, words: Words) -> str:
+def _summary(board: Board, mood: Mood, asking: int, words: Words) -> str:
     labels = words.labels
     match mood:
         case Mood.ASKS:
@@ -197,11 +199,19 @@ def _summary(mood: Mood, asking: int, words: Words) -> str:
         case Mood.UNSAFE:
             return labels.unsafe
         case Mood.STANDSTILL:
-            return labels.standstill
+            return _standstill(board, words)
         case Mood.WATCH:
             return labels.watch
         case Mood.CALM:
             return labels.calm
+
+
+def _standstill(board: Board, words: Words) -> str:
+    """Nothing moves after a stopped programme, a report from the bedside, or a return."""
+    freeze, labels = board.freeze, words.labels
+    if board.is_stopped or freeze is None or freeze.ward is None:
+        return labels.standstill_stop
+    return labels.standstill if freeze.report is None else labels.standstill_report
 
 
 def number(value: float | None, words: Words) -> str:
@@ -253,7 +263,13 @@ def _against(row: WardRow, words: Words) -> str:
     if not row.alarms:
         return _signal(row.signals[0], words) if row.signals else words.labels.not_judged
     ordered = sorted(row.alarms, key=lambda one: -one.level)
-    return "; ".join(f"{one.reason} ({words.alarms[one.code]})" for one in ordered)
+    said = "; ".join(_alarm(one, words) for one in ordered)
+    return said[:1].upper() + said[1:]
+
+
+def _alarm(one: Alarm, words: Words) -> str:
+    said = words.alarms[one.code]
+    return said.format(name=one.name, role=_role(one.name, words), number=one.subject)
 
 
 def _served(row: WardRow, side: Side, words: Words) -> str:
@@ -304,7 +320,8 @@ def _chip(item: SliceRow, words: Words) -> Chip:
 
 def _signals(row: WardRow, words: Words) -> Iterable[str]:
     if row.level is Level.PASS and row.signals:
-        yield words.labels.all_within.format(n=row.judged)
+        labels = words.labels
+        yield labels.one_within if row.judged == 1 else labels.all_within.format(n=row.judged)
     for item in row.signals:
         yield _signal(item, words)
     if row.not_clear > len(row.signals):

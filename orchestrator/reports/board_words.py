@@ -2,7 +2,8 @@
 
 Every table is total over its codes; a gate or a trigger that is newer than the words is named
 by its code. Sentences take these parts: {new_slices}, {old_slices}, {downtime}, {stage},
-{signal}, {alarms}, {ward}, {waiting}, {roles}, {expected}.
+{signal}, {alarms}, {ward}, {waiting}, {roles}, {expected}; an alarm's words {name} (the alert's),
+{role} (who stopped) and {number} (the report's).
 """
 
 from collections.abc import Mapping
@@ -50,6 +51,7 @@ class Labels:
     not_judged: str
     more_signals: str
     all_within: str
+    one_within: str
     limit: str
     blind_for: str
     lease: str
@@ -81,6 +83,7 @@ class Labels:
     standby: str
     seen_by: str
     events: str
+    one_event: str
     mirrored: str
     stale: str
     stale_why: str
@@ -99,6 +102,8 @@ class Labels:
     calm: str
     watch: str
     standstill: str
+    standstill_report: str
+    standstill_stop: str
     unsafe: str
     seconds: str
 

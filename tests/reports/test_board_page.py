@@ -29,6 +29,7 @@ from tests.reports.sights import (
     reported,
     route_at,
     sight,
+    verdict,
     ward_at,
 )
 
@@ -199,13 +200,21 @@ def test_a_freeze_is_said_as_what_it_is(words: Words) -> None:
     """A report that froze the programme is no return; a stopped programme is no ward's."""
     reported = Freeze(ward=FIRST, reason="in English", since=NOW, report="r7")
     state = replace(sight().state, freeze=reported)
-    text = page(board(sight(state=state)), words).banners[0].text
-    assert words.labels.frozen_report.format(ward="Ward ava-1", report="r7") in text
+    shown = page(board(sight(state=state)), words)
+    assert words.labels.frozen_report.format(ward="Ward ava-1", report="r7") in (
+        shown.banners[0].text
+    )
+    assert shown.summary == words.labels.standstill_report
     stop = ProgrammeStopped(role=LEAD, reason="licence lapsed")
     whole = Freeze(ward=None, reason="licence lapsed", since=NOW)
     state = replace(sight().state, freeze=whole, stopped=stop)
-    text = page(board(sight(state=state)), words).banners[0].text
-    assert words.labels.frozen_stop.format(reason="licence lapsed") in text
+    home = replace(state, wards={FIRST: HOME})
+    shown = page(board(sight(ward=HOME, route=route_at(None), state=home)), words)
+    assert words.labels.frozen_stop.format(reason="licence lapsed") in shown.banners[0].text
+    assert shown.summary == words.labels.standstill_stop
+    returned = replace(home, freeze=Freeze(ward=FIRST, reason="slow", since=NOW), stopped=None)
+    shown = page(board(sight(ward=HOME, route=route_at(None), state=returned)), words)
+    assert shown.summary == words.labels.standstill
 
 
 @pytest.mark.parametrize(
@@ -224,5 +233,15 @@ def test_the_last_drill_is_shown_and_nothing_before_the_first(drill: Any, said: 
 
 def test_an_alert_and_a_report_are_named_to_operations() -> None:
     card = page(board(sight(ward=alerted(AlertStatus.SILENCED))), SV).cards[0]
-    assert card.on_call == "alert SlowDisk silenced (larmet är tystat, inte borta)."
-    assert "report r7" in page(board(sight(ward=reported())), SV).cards[0].on_call
+    assert card.on_call == "Larmet SlowDisk är tystat, inte borta."
+    on_call = page(board(sight(ward=reported())), SV).cards[0].on_call
+    assert on_call == "Avdelningschef på avdelningen har stoppat (anmälan r7), inte bekräftat."
+
+
+@BOTH
+def test_one_of_a_kind_is_not_counted_as_many(words: Words) -> None:
+    tick = replace(judged(), verdicts=(verdict(Level.PASS),))
+    state = replace(sight().state, head=1)
+    shown = page(board(sight(tick=tick, state=state)), words)
+    assert shown.cards[0].signals[0] == words.labels.one_within
+    assert shown.seen_by.endswith(words.labels.one_event)
