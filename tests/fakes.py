@@ -100,6 +100,10 @@ class FakeRoutes(Faults):
             raise Refused("no_route", f"{ward} has no route")
         return self._kept[ward]
 
+    def lose(self, ward: WardId) -> None:
+        """Somebody takes the ward's route away."""
+        del self._kept[ward]
+
     def replace(self, route: Route, *, resource_version: str) -> ObservedRoute:
         self.check("routes")
         if self.before_write is not None:

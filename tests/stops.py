@@ -35,9 +35,9 @@ def stop_plan() -> Plan:
     )
 
 
-def exposed_world() -> World:
+def exposed_world(made: Plan | None = None) -> World:
     """A ward that works notes in the candidate, as the record, the route and a lease have it."""
-    world = World(stop_plan())
+    world = World(made or stop_plan())
     world.clock.meanwhile = world.sentinels[0].turn
     world.desk.start()
     expose(world)

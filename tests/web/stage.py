@@ -7,23 +7,29 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from orchestrator.bootstrap import Installation
-from orchestrator.cli.watching import web_app
+from orchestrator.cli.sight import Seer
+from orchestrator.cli.watching import seen, web_app
 from orchestrator.core.event import Cause, Trigger
 from orchestrator.core.ids import StageName
 from orchestrator.core.route import Annotation, desired_route
+from orchestrator.core.state import Phase
+from orchestrator.reports.board import Head
 from tests.fakes import put_exposed
 from tests.plans import CSO, FIRST, HEAD, LEGACY_UP, SLOW
 from tests.property.world import World
+from tests.web.shown import shown_plan
 
 ASKED = Cause(trigger=Trigger.PERSON, reason="the ward asked")
 
 
 @dataclass(slots=True)
 class Stage:
-    """One hospital with its sentinel's pages. `client`: somebody's browser."""
+    """One hospital with its sentinel's pages. `client`: somebody's browser; `seer`: what the
+    board is made of."""
 
     world: World
     client: TestClient
+    seer: Seer
 
     def page(self, lang: str = "") -> str:
         """The whole board as it is now."""
@@ -31,6 +37,11 @@ class Stage:
         answer = self.client.get("/", params={"lang": lang} if lang else {})
         assert answer.status_code == 200
         return answer.text
+
+    def head(self) -> Head:
+        """What the first ward's card says first."""
+        board = self.seer.board(seen(self.seer.installation, self.seer.follower))
+        return next(row.head for row in board.wards if row.id == FIRST)
 
     def card(self) -> str:
         """The first ward's card."""
@@ -62,23 +73,26 @@ class Stage:
 
 def stage(*, started: bool = True) -> Stage:
     """A hospital whose programme has begun and whose sentinel has ticked."""
-    made = World()
+    made = World(shown_plan())
     made.clock.meanwhile = made.sentinels[0].turn
     if started:
         made.desk.start()
         for role in (CSO, HEAD):
             made.desk.approve(FIRST, StageName("notes"), role, comment="")
         made.desk.approve(FIRST, StageName("accepted"), CSO, comment="")
-    one = Stage(world=made, client=TestClient(web_app(*_eyes(made), metrics=lambda: b"")))
+    one = eyes_of(made)
     one.tick(3)
     return one
 
 
-def _eyes(world: World) -> tuple[Any, Any, Any]:
-    installation = Installation(site=None, plan=world.plan, plan_hash="h")  # type: ignore[arg-type]
+def eyes_of(world: World, which: int = 0) -> Stage:
+    """That hospital as one of its sentinels shows it."""
+    process = world.sentinels[which]
+    installation: Any = Installation(site=None, plan=world.plan, plan_hash="h")  # type: ignore[arg-type]
     vars(installation).update(clock=world.clock, routes=world.routes, leases=world.leases)
-    process = world.sentinels[0]
-    return installation, process.sentinel, process.follower
+    pages = web_app(installation, process.sentinel, process.follower, metrics=lambda: b"")
+    seer = Seer(installation=installation, sentinel=process.sentinel, follower=process.follower)
+    return Stage(world=world, client=TestClient(pages), seer=seer)
 
 
 def expose_behind_the_record(one: Stage) -> None:
@@ -108,5 +122,30 @@ def while_returning(one: Stage, look: Callable[[], None]) -> None:
     world.clock.meanwhile = meanwhile
     one.reads(slow=9.0)
     one.tick(4)
+    assert seen, "nothing was waited for"
+    world.clock.meanwhile = world.sentinels[0].turn
+
+
+def while_moving(one: Stage, look: Callable[[], None]) -> None:
+    """A step whose proof the gateway holds back, looked at meanwhile, and then let through."""
+    world, before = one.world, one.world.routes.get_quietly(FIRST).route
+    seen: list[int] = []
+
+    def meanwhile() -> None:
+        world.sentinels[0].turn()
+        world.guards[0].turn()
+        is_under_way = not seen and world.state().ward(FIRST).phase is Phase.PROMOTING
+        world.prober.stuck = before if is_under_way else None
+        if is_under_way and world.exposed():
+            seen.append(1)
+            look()
+
+    world.clock.meanwhile = meanwhile
+    for _ in range(90):
+        if seen:
+            break
+        world.clock.jump(4 * 3600.0)
+        one.tick()
+        world.flows[0].turn()
     assert seen, "nothing was waited for"
     world.clock.meanwhile = world.sentinels[0].turn

@@ -2,7 +2,6 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier, Event, Semaphore, Thread
 
 import pytest
@@ -14,43 +13,12 @@ from starlette.testclient import TestClient
 from orchestrator.adapters.stop_codes import StaffDigest, StopCodes
 from orchestrator.core import event as ev
 from orchestrator.core.receipt import Became
-from orchestrator.web.stop import HEADERS, StopDoor, stop_routes
+from orchestrator.web.stop import HEADERS, stop_routes
 from orchestrator.web.stop_en import ENGLISH
 from orchestrator.web.stop_sv import SWEDISH
 from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP
-from tests.stops import NURSE, exposed_world, line_of
-
-
-class Bedside:
-    """One hospital's door, and a phone in front of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.world = exposed_world()
-        self.codes = StopCodes(folder / "stop-codes.json")
-        self.code = {role: self.codes.make(role) for role in (NURSE, HEAD)}
-        self.digest = StaffDigest(folder / "stop-key")
-        self.line = line_of(self.world)
-        self.phone = TestClient(Starlette(routes=stop_routes(self.door())), follow_redirects=False)
-
-    def door(self):
-        return StopDoor(
-            plan=self.world.plan,
-            line=self.line,
-            codes=self.codes,
-            digest=self.digest.of,
-            clock=self.world.clock,
-        )
-
-    def press(self, ward=FIRST, role=NURSE, code=None, lang="", **more):
-        said = {"ward": ward, "role": role, "code": code or self.code.get(role, ""), **more}
-        return self.phone.post("/stop", data=said, params={"lang": lang} if lang else {})
-
-    def send(self, ward=FIRST, role=NURSE, code=None, **more):
-        said = {"ward": ward, "role": role, "code": code or self.code.get(role, ""), **more}
-        return self.phone.post("/api/stop", json=said)
-
-    def happened(self, kind):
-        return [d.happening for d in self.world.drafts() if isinstance(d.happening, kind)]
+from tests.stops import NURSE
+from tests.web.bedside import Bedside
 
 
 @pytest.fixture
