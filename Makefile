@@ -48,7 +48,7 @@ contracts: $(STAMP) ## Who may import whom
 bench: $(STAMP) ## Measure: breach to proven, cost of a tick, ledger; tables and JSON under build/bench
 	@PYTHON=$(BIN)/python $(BIN)/python -m tests.bench
 
-pictures: $(STAMP) ## Take the pictures of Prefect anew, while `wardshift demo --keep` runs
+pictures: $(STAMP) ## Try the board's script in Chromium, take the pictures of docs/pictures anew
 	@$(BIN)/python -m tests.pictures
 
 lock: $(STAMP) ## Resolve the packages anew into requirements/

@@ -1,34 +1,34 @@
-"""Take the pictures of docs/pictures/prefect-*.png anew, from a demonstration that was kept up.
+"""The pictures of docs/pictures/prefect-*.png, from a demonstration that was kept up."""
 
-    wardshift demo --keep                 in one window, until it says where to look
-    make pictures                         in another
-
-A headless Chromium opens each page as a person would; CHROMIUM names it where it is not found.
-What is on the pictures is practice, never a patient.
-"""
-
-import os
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx2
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from orchestrator.adapters.planfile import load_plan
 from orchestrator.bootstrap import read_site
 from orchestrator.cli.demo.play import DEMO_HOME
 from orchestrator.cli.machine import practice_plan
+from orchestrator.errors import ConfigError
+from tests.pictures.browser import PICTURES
 
-PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 SIZE: ViewportSize = {"width": 1440, "height": 900}
 SETTLES_MS = 4_000  # Prefect's graphs are drawn step by step
 LIMIT_S = 20.0
 WARDS = {ward.id for ward in load_plan(practice_plan()).plan.wards}
 
 
-def main(home: Path = DEMO_HOME) -> None:
+def is_kept_up(home: Path = DEMO_HOME) -> bool:
+    """Whether a demonstration's Prefect answers."""
+    try:
+        url = f"{read_site(home).prefect_ui}/api/health"
+        return httpx2.get(url, timeout=LIMIT_S, trust_env=False).is_success
+    except (ConfigError, httpx2.HTTPError):
+        return False
+
+
+def take_prefect(browser: Browser, home: Path = DEMO_HOME) -> None:
     """Look at every page, and keep what was seen."""
     prefect = read_site(home).prefect_ui
     runs = newest_runs(prefect)
@@ -39,15 +39,13 @@ def main(home: Path = DEMO_HOME) -> None:
         "prefect-rollback": f"/runs/flow-run/{runs['rollback-record']}",
         "prefect-artifacts": f"/artifacts/artifact/{runs['page']}",
     }
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        for name, path in pages.items():
-            page = browser.new_page(viewport=SIZE)
-            page.goto(f"{prefect}{path}")
-            settle(page)
-            page.screenshot(path=PICTURES / f"{name}.png")
-            print(f"{name}: {prefect}{path}")
-            page.close()
+    for name, path in pages.items():
+        page = browser.new_page(viewport=SIZE)
+        page.goto(f"{prefect}{path}")
+        settle(page)
+        page.screenshot(path=PICTURES / f"{name}.png")
+        print(f"{name}: {prefect}{path}")
+        page.close()
 
 
 def settle(page: Page) -> None:
@@ -82,15 +80,3 @@ def newest(prefect: str, *tags: str) -> dict[str, Any]:
 def asked(url: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
     answer = httpx2.post(url, json=wanted, timeout=LIMIT_S, trust_env=False)
     return answer.raise_for_status().json()
-
-
-def chromium() -> str:
-    """Raises: LookupError where there is none."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not path:
-        raise LookupError("no Chromium found: name it in CHROMIUM")
-    return path
-
-
-if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
