@@ -25,5 +25,13 @@ def test_the_form_and_its_receipts_in_every_view(name: str, tmp_path: Path) -> N
         assert f"<h2>{told.title}</h2>" in answer.text
 
 
+def test_a_stop_that_was_taken_back_is_not_said_to_be_paged_again(tmp_path: Path) -> None:
+    again = SWEDISH.not_taken.format(minutes="5")
+    for name, says_so in (("frozen", True), ("taken-back", False)):
+        (tmp_path / name).mkdir()
+        answer = VIEWS[name].come(Bedside(tmp_path / name, shown_plan()))
+        assert (again in answer.text) is says_so
+
+
 def test_whatever_a_report_can_become_is_among_the_views() -> None:
     assert {view.became for view in VIEWS.values()} - {None} == set(Became)
