@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
+from unicodedata import normalize
 
 import structlog
 
@@ -107,7 +108,8 @@ def _salted(kept: object) -> tuple[bytes, bytes]:
 
 
 def _plain(said: str) -> str:
-    return "".join(one for one in said.lower() if one.isalnum())
+    """However it was typed: letters of another width are the same letters."""
+    return "".join(one for one in normalize("NFKC", said).lower() if one.isalnum())
 
 
 def _hash(code: str, salt: bytes) -> str:

@@ -122,6 +122,21 @@ def of_another_group(document: Document) -> None:
     document["spec"]["rules"][1]["backendRefs"][0]["group"] = "serving.knative.dev"
 
 
+def without_a_gateway(document: Document) -> None:
+    epoch_of(document, "7")
+    document["spec"].pop("parentRefs", None)
+
+
+def at_another_gateway(document: Document) -> None:
+    epoch_of(document, "7")
+    document["spec"]["parentRefs"] = [{"name": "another"}]
+
+
+def at_another_host(document: Document) -> None:
+    epoch_of(document, "7")
+    document["spec"]["hostnames"] = ["elsewhere.example"]
+
+
 BENT: dict[str, tuple[Callable[[Document], None], str]] = {
     "no room for a return": (last_epoch, "no_room"),
     "a second stamp in capitals": (second_stamp, "not_stamped"),
@@ -134,6 +149,9 @@ BENT: dict[str, tuple[Callable[[Document], None], str]] = {
     "a filter that nobody knows": (extended, "odd_filter"),
     "every request mirrored": (mirrored, "odd_filter"),
     "reads mirrored elsewhere": (mirrored_elsewhere, "odd_filter"),
+    "no gateway": (without_a_gateway, "other_gateway"),
+    "another gateway": (at_another_gateway, "other_gateway"),
+    "another host": (at_another_host, "other_gateway"),
 }
 
 
