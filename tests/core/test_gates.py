@@ -12,6 +12,7 @@ from orchestrator.core.gates.drill import drilled, needs_drill
 from orchestrator.core.gates.facts import GateFacts, Life
 from orchestrator.core.gates.rules import RULES, evaluate
 from orchestrator.core.ids import Role, StageName
+from orchestrator.core.returned import Return
 from orchestrator.core.seen import Baseline, Blemish
 from orchestrator.core.soak import soak_progress
 from orchestrator.core.state import Phase, WardState, fold
@@ -201,6 +202,30 @@ def test_a_later_drill_counts_instead_of_an_earlier_one():
     slow = replace(done, restore_s=POLICY.restore_within_s + 1, passed=False, problem="slow")
     ward = fold(entries(*(draft(FIRST, one, plan_hash="h") for one in (done, slow)))).ward(FIRST)
     assert isinstance(drilled(facts(shadow_ward(drill=ward.drill))), Closed)
+
+
+BACK = Return(
+    cause=ev.Cause(trigger=ev.Trigger.BREACH, reason="slow"), seen_at=NOW, actor="sentinel:s",
+    epoch=9, written_at=NOW, written_after_s=0.2, proven_at=NOW, proven_after_s=0.9,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_open"),
+    [
+        ({}, True),
+        ({"written_after_s": POLICY.restore_within_s + 0.1}, False),
+        ({"proven_after_s": POLICY.prove_within_s + 0.1}, False),
+        ({"proven_after_s": POLICY.prove_within_s + 0.1, "proven_at": SINCE}, True),  # before it
+        ({"written_after_s": None}, True),
+    ],
+)
+def test_a_real_return_that_was_slower_than_a_drill_may_be_locks_the_gate(changed, is_open):
+    given = facts(shadow_ward(returned=replace(BACK, **changed)))
+    answer = drilled(given)
+    assert isinstance(answer, Open) is is_open
+    assert is_open or "since the last drill a real return" in answer.evidence
+    assert not needs_drill(given)  # somebody looks into it first
 
 
 @pytest.mark.parametrize("level", [Level.BLIND, Level.BREACH])

@@ -1,7 +1,8 @@
 """The gate that a ward passes by showing, on its own route, that the way back works and how fast.
 
-A later drill that failed or was slower counts instead of an earlier one that passed: what has
-drifted locks the gate again. Source: design section 8.
+A later drill that failed or was slower counts instead of an earlier one that passed, and so does
+a later return in earnest that was slower than a drill may be: what has drifted locks the gate
+again. Source: design section 8.
 """
 
 from datetime import datetime, timedelta
@@ -41,7 +42,12 @@ def needs_drill(facts: GateFacts) -> bool:
 
 
 def _problem(facts: GateFacts, drill: Drill) -> str:
-    return _failed(drill) or _outdated(facts, drill) or _too_slow(facts, drill)
+    return (
+        _failed(drill)
+        or _outdated(facts, drill)
+        or _too_slow(facts, drill)
+        or _outpaced(facts, drill)
+    )
 
 
 def _failed(drill: Drill) -> str:
@@ -69,12 +75,29 @@ def _too_slow(facts: GateFacts, drill: Drill) -> str:
     policy = facts.plan.policy.drill
     if drill.rounds < policy.rounds:
         return f"the last drill had {drill.rounds} rounds, not {policy.rounds}"
-    slow = (
+    return _over(
+        "the last drill",
         ("restored", drill.restore_s, policy.restore_within_s),
         ("proven", drill.prove_s, policy.prove_within_s),
     )
+
+
+def _outpaced(facts: GateFacts, drill: Drill) -> str:
+    """What happened in earnest since the drill says more than the drill."""
+    back, policy = facts.ward.returned, facts.plan.policy.drill
+    if back is None or back.proven_at is None or back.proven_at <= drill.done_at:
+        return ""
+    return _over(
+        "since the last drill a real return was",
+        ("written", back.written_after_s, policy.restore_within_s),
+        ("proven", back.proven_after_s, policy.prove_within_s),
+    )
+
+
+def _over(which: str, *times: tuple[str, float | None, float]) -> str:
+    """Which of these took longer than its limit (real seconds); a time that is none did."""
     return "; ".join(
-        f"the last drill {what} in {took_s:.2f} s, the limit is {limit_s:g} s"
-        for what, took_s, limit_s in slow
-        if not took_s <= limit_s
+        f"{which} {what} in {took_s:.2f} s, the limit is {limit_s:g} s"
+        for what, took_s, limit_s in times
+        if took_s is not None and not took_s <= limit_s
     )
