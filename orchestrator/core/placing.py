@@ -21,6 +21,8 @@ from orchestrator.core.text import plain
 from wards.model import WardId
 
 NAME_LABEL: Final = "alertname"
+PAGE_NAME: Final = "WardshiftPage"
+PAGE_LABEL: Final = "wardshift_page"
 UNNAMED: Final = "(no alertname)"
 _OFFSET: Final = 14695981039346656037  # FNV-1a of 64 bits, as the alerting systems hash labels
 _PRIME: Final = 1099511628211
@@ -102,6 +104,12 @@ def place(plan: Plan, notice: Notice, via: Via) -> Placed | Unplaced:
         ended_at=None if notice.ended_at is None else _utc(notice.ended_at),
         is_blurred=labels != dict(notice.labels),
     )
+
+
+def is_own_page(notice: Notice) -> bool:
+    """Whether it is a message of ours to people, on its way through their Alertmanager: never an
+    alert of a ward, whatever else it says, or each page would make another one."""
+    return notice.labels.get(NAME_LABEL) == PAGE_NAME and PAGE_LABEL in notice.labels
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:

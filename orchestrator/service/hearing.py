@@ -22,6 +22,7 @@ from orchestrator.core.placing import (
     Placed,
     Unplaced,
     gravest,
+    is_own_page,
     is_said,
     novelty,
     place,
@@ -174,8 +175,9 @@ class Hearing:
     def _placed(
         self, notices: Sequence[Notice], via: Via
     ) -> tuple[tuple[Placed, ...], list[Unplaced]]:
-        """The most urgent first, so that a thousand others delay no return."""
-        all_ = tuple(place(self._plan, one, via) for one in notices)
+        """The most urgent first, so that a thousand others delay no return. Our own pages, which
+        come back from the Alertmanager that they went to, are not heard."""
+        all_ = tuple(place(self._plan, one, via) for one in notices if not is_own_page(one))
         placed = gravest(one for one in all_ if isinstance(one, Placed)).values()
         for_people = [one for one in all_ if isinstance(one, Unplaced)]
         for_people += [_unweighed(one) for one in placed if one.heard.weight is Weight.TELL]

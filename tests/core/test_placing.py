@@ -14,6 +14,7 @@ from orchestrator.core.placing import (
     Unplaced,
     fingerprint,
     gravest,
+    is_own_page,
     novelty,
     place,
     seen_now,
@@ -80,6 +81,19 @@ def test_an_alert_that_cannot_be_placed_is_for_people(labels, problem) -> None:
     assert isinstance(found, Unplaced)
     assert problem in found.unplaced.problem
     assert not found.is_over
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_ours"),
+    [
+        ({"alertname": "WardshiftPage", "wardshift_page": "0a1b"}, True),
+        ({"alertname": "WardshiftPage"}, False),  # a rule that somebody has named so
+        ({"wardshift_page": "0a1b"}, False),
+        ({}, False),
+    ],
+)
+def test_only_what_carries_both_signs_is_a_page_of_our_own(labels, is_ours) -> None:
+    assert is_own_page(notice(**labels)) is is_ours
 
 
 def test_the_fingerprint_is_the_one_that_alertmanager_shows() -> None:

@@ -363,6 +363,21 @@ def test_a_severity_that_asks_for_nothing_is_told_to_people(world, ears):
     assert alarm_codes(world) == []
 
 
+@pytest.mark.parametrize("labels", [{"ward": None, "severity": "page"}, {}], ids=["ours", "worst"])
+def test_a_page_that_comes_back_as_an_alert_is_not_for_us(world, ears, labels):
+    """Else each page would make another one; even with a ward and a severity it returns nobody."""
+    own = notice(world, alertname="WardshiftPage", wardshift_page="0a1b", **labels)
+    reached = ears.tell(own)
+    ears.show(own)
+    ears.poll()
+    tick(world)
+    assert world.notifier.pages == []
+    assert not happenings(world, ev.AlertHeard)
+    assert not happenings(world, ev.AlertUnplaced)
+    assert reached.unplaced == 0
+    assert world.exposed()
+
+
 def test_while_legacy_is_sick_an_alert_switches_nothing_and_people_are_told(world, ears):
     world.numbers[LEGACY_UP] = 0.0
     tick(world)
