@@ -437,10 +437,15 @@ def alert_sources_of(site: Site) -> Mapping[Via, AlertSource]:
 
 
 def notifier_of(site: Site) -> Notifier:
-    """Pages to the log and to the pages file."""
+    """Pages to the log, to the pages file and, where the site names one, to the pager."""
     from orchestrator.adapters.notify import FanOut, FileNotifier, LogNotifier
 
-    return FanOut((LogNotifier(), FileNotifier(site.pages_file)))
+    ways: list[Notifier] = [LogNotifier(), FileNotifier(site.pages_file)]
+    if site.pager:
+        from orchestrator.adapters.pager import pager
+
+        ways.append(pager(site.pager, timeout_s=CONTROL_TIMEOUT_S, token_file=site.pager_token))
+    return FanOut(ways)
 
 
 def stop_codes_of(site: Site) -> "StopCodes":

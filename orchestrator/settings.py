@@ -35,6 +35,8 @@ class Site(BaseSettings):
     pushed; `alertmanager_receiver`: only those that are routed to it. `alert_tokens`: the file
     with the hashes of the tokens that may push; `stop_codes`, `stop_key`: those of the stop form.
     Else in the home folder; where several sentinels run, each must have the same.
+    `pager`: the Alertmanager that tells on-call of every page; empty: only the log and the pages
+    file do. `pager_token`: the file with the bearer token for it, read anew for each page.
     `clock_file`: only in the practice hospital.
     """
 
@@ -65,6 +67,8 @@ class Site(BaseSettings):
     alert_tokens: Path | None = None
     stop_codes: Path | None = None
     stop_key: Path | None = None
+    pager: str = Field(default="", pattern=ADDRESS)
+    pager_token: Path | None = None
 
     @property
     def ledger(self) -> str:

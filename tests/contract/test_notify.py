@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from orchestrator.adapters.notify import FanOut, FileNotifier, LogNotifier
+from orchestrator.adapters.pager import pager
 from orchestrator.ports import Notifier, Page
 from tests.fakes import FakeNotifier
+from tests.real.alertmanager_server import AlertmanagerServer, alertmanager_running
 from wards.model import WardId
 
 pytestmark = pytest.mark.timeout(60)
@@ -55,12 +57,35 @@ class Kind:
     codes: Callable[[], list[str]]
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(scope="module")
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertmanagerServer]:
+    folder = tmp_path_factory.mktemp("alertmanager")
+    with alertmanager_running(folder, "{route: {receiver: no}, receivers: [{name: no}]}") as server:
+        yield server
+
+
+def paged_through(server: AlertmanagerServer) -> Kind:
+    """On-call's Alertmanager, with what it has been told since now."""
+    old = {one["fingerprint"] for one in server.alerts()}
+    fan_out = FanOut((pager(server.url, timeout_s=5.0, token_file=None),))
+
+    def codes() -> list[str]:
+        assert fan_out.close(timeout_s=AMPLE_S)
+        new = [one for one in server.alerts() if one["fingerprint"] not in old]
+        new.sort(key=lambda one: datetime.fromisoformat(one["startsAt"]))
+        return [one["labels"]["code"] for one in new]
+
+    return Kind(fan_out, codes)
+
+
+@pytest.fixture(params=["fake", "real", pytest.param("alertmanager", marks=pytest.mark.real)])
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
-    """The fake, and what every process really pages with."""
+    """The fake, and what every process really pages with: a file, and the pager."""
     if request.param == "fake":
         fake = FakeNotifier()
         return Kind(fake, lambda: [page.code for page in fake.pages])
+    if request.param == "alertmanager":
+        return paged_through(request.getfixturevalue("alertmanager"))
     path = tmp_path / "pages.jsonl"
     fan_out = FanOut((LogNotifier(), FileNotifier(path)))
 

@@ -52,6 +52,7 @@ class Door:
     notifier: FakeNotifier
     scribe: Scribe
     follower: Follower
+    hearing: Hearing
     receiver: Receiver
     answered: list[int] = field(default_factory=list)
 
@@ -197,7 +198,8 @@ def _made(folder: Path, limits: Limits, journal: Journal) -> Door:
     receiver = Receiver(hearing, TokenFile(path), CLOCK, answered.append, limits)
     return Door(
         port=free_port(), token=token, tokens_path=path, ledger=ledger, routes=routes,
-        notifier=notifier, scribe=scribe, follower=follower, receiver=receiver, answered=answered,
+        notifier=notifier, scribe=scribe, follower=follower, hearing=hearing, receiver=receiver,
+        answered=answered,
     )  # fmt: skip
 
 
