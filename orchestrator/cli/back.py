@@ -28,7 +28,7 @@ from orchestrator.bootstrap import (
 from orchestrator.cli.output import Format, confirm, say, show_json
 from orchestrator.cli.standing import Record, known_ward, person, record_of, remembered
 from orchestrator.core.decision import legacy_level
-from orchestrator.core.event import Cause, Draft, RollbackBlocked, Trigger
+from orchestrator.core.event import NOT_SAID, Cause, Draft, RollbackBlocked, Trigger
 from orchestrator.core.judging import Memories, judge_ward
 from orchestrator.core.plan import Purpose, Signal
 from orchestrator.core.route import Route, exposed_slices
@@ -105,7 +105,7 @@ def rollback(
     ward: str,
     /,
     *,
-    reason: str = "asked for by a person",
+    reason: str = NOT_SAID,
     role: str = "operations",
     legacy_is_sick: bool = False,
     patience: float = 60.0,

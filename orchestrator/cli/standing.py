@@ -233,14 +233,20 @@ def what_next(standing: Standing, ward: WardState) -> str:
         case Phase.PROMOTING:
             return f"proof of {ward.intent.stage if ward.intent else 'the next stage'}"
         case Phase.RETURNING:
-            waiting = ward.returned.waiting_for if ward.returned else ""
-            return f"proof of the return {waiting}".strip()
+            return _return_waits_for(ward)
         case Phase.ROLLED_BACK:
             return f"find the cause; {_two_roles(standing, ward.resume_roles, ward.ward)}"
         case Phase.ACCEPTED:
             return "nothing; it is still watched"
         case Phase.WAITING | Phase.AT_STAGE:
             return _blocked(standing, ward) or _gate_in_the_way(standing, ward)
+
+
+def _return_waits_for(ward: WardState) -> str:
+    back = ward.returned
+    if back is not None and back.written_at is None:
+        return "the return is not written yet: it waits for the routes, and tries on by itself"
+    return f"proof of the return {back.waiting_for if back else ''}".strip()
 
 
 def frozen(standing: Standing) -> str | None:

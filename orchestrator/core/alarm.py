@@ -35,9 +35,8 @@ class AlarmCode(StrEnum):
 class Alarm:
     """One concern as it counts now: BREACH returns the ward, WARN holds it.
 
-    `subject`: the alert's fingerprint or the report's number; `name`: the alert's name, or the
-    role that stopped. `until`: when a waiting one becomes a breach (wall time), None where nothing
-    waits.
+    `subject`: the alert's fingerprint or the report's number. `until`: when a waiting one becomes
+    a breach (wall time), None where nothing waits.
     """
 
     trigger: Trigger
@@ -45,7 +44,6 @@ class Alarm:
     level: Level
     code: AlarmCode
     reason: str
-    name: str
     until: datetime | None = None
 
 
@@ -86,7 +84,7 @@ def _stopped(programme: ProgrammeState) -> tuple[Alarm, ...]:
     return (
         Alarm(
             trigger=Trigger.PROGRAMME, subject="", level=Level.BREACH,
-            code=AlarmCode.STOPPED, reason=reason, name=programme.stopped.role,
+            code=AlarmCode.STOPPED, reason=reason,
         ),
     )  # fmt: skip
 
@@ -114,7 +112,6 @@ def _alert(
         level=level,
         code=code,
         reason=f"alert {one.heard.name} {one.heard.status}",
-        name=one.heard.name,
         until=until,
     )
 
@@ -168,7 +165,6 @@ def _report(one: StopReport, confirmed: str) -> Alarm:
         level=Level.BREACH if confirmed else Level.WARN,
         code=AlarmCode.CONFIRMED if confirmed else AlarmCode.REPORTED,
         reason=f"{reason}, {confirmed}" if confirmed else reason,
-        name=one.role,
     )
 
 

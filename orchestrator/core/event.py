@@ -64,6 +64,9 @@ class Actor:
     name: str
 
 
+NOT_SAID = "asked for by a person"  # the reason of whoever gives none
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """Why a ward returns: the trigger and, where a signal spoke, the numbers compared."""

@@ -6,9 +6,18 @@ sections 4 and 8.
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from orchestrator.core.ids import Role
 from wards.model import WardId
+
+
+class FreezeKind(StrEnum):
+    """What began a freeze."""
+
+    RETURN = "return"
+    REPORT = "report"  # from the bedside, while nothing went back
+    STOP = "stop"  # of the whole programme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +39,13 @@ class Freeze:
     def origin(self) -> str:
         """Where it began: a ward, or the programme."""
         return "the programme" if self.ward is None else self.ward
+
+    @property
+    def kind(self) -> FreezeKind:
+        """What began it."""
+        if self.ward is None:
+            return FreezeKind.STOP
+        return FreezeKind.RETURN if self.report is None else FreezeKind.REPORT
 
 
 def frozen_by_report(ward: WardId, report: str, since: datetime, seq: int) -> Freeze:

@@ -11,8 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.core.alarm import Alarm, alarms
-from orchestrator.core.concern import Drill
+from orchestrator.core.concern import Concerns, Drill
 from orchestrator.core.decision import Decision, Hold, blocked_return, legacy_level
+from orchestrator.core.event import ProgrammeStopped
 from orchestrator.core.gates.answer import Closed, GateAnswer, Unknown, not_open
 from orchestrator.core.gates.facts import Life
 from orchestrator.core.ids import Role, Side, SignalName
@@ -45,6 +46,7 @@ class Head(StrEnum):
     """What a ward's card says first, the most urgent first."""
 
     BLOCKED = "blocked"  # should return, and legacy is sick
+    UNWRITTEN = "unwritten"  # must return, and no route carries it yet
     RETURNING = "returning"
     UNWATCHED = "unwatched"  # exposed, and nobody is seen to watch
     BREACH = "breach"
@@ -172,6 +174,7 @@ class WardRow:
     returned: ReturnRow | None
     drill: Drill | None
     alarms: tuple[Alarm, ...]
+    concerns: Concerns
     held: str | None
     closed: tuple[Closed | Unknown, ...]
     resume_roles: frozenset[Role]
@@ -202,7 +205,7 @@ class Board:
     pending: int
     watchers: tuple[WatcherRow, ...]
     freeze: Freeze | None
-    is_stopped: bool
+    stopped: ProgrammeStopped | None
     wards: tuple[WardRow, ...]
 
 
@@ -248,7 +251,7 @@ def board(sight: Sight) -> Board:
         pending=sight.ledger_pending,
         watchers=_watchers(sight),
         freeze=sight.state.freeze,
-        is_stopped=sight.state.stopped is not None,
+        stopped=sight.state.stopped,
         wards=tuple(sorted(rows, key=lambda row: order.index(row.head))),
     )
 
@@ -282,6 +285,7 @@ def _ward_row(sight: Sight, ward: Ward) -> WardRow:
         returned=_return_row(sight.plan, state.returned),
         drill=state.drill,
         alarms=facts.alarms,
+        concerns=state.concerns,
         held=state.held,
         closed=not_open(sight.gates.get(ward.id, ())),
         resume_roles=state.resume_roles,
@@ -324,6 +328,12 @@ def _is_blocked(it: _Facts) -> bool:
     return it.is_exposed and blocked_return(it.plan, it.state) is not None
 
 
+def _is_unwritten(it: _Facts) -> bool:
+    back = it.state.returned
+    is_intended = it.is_at(Phase.RETURNING) and back is not None and back.written_at is None
+    return is_intended and (it.is_exposed or not it.routes_read)
+
+
 def _must_return(it: _Facts) -> bool:
     is_alarmed = any(alarm.level is Level.BREACH for alarm in it.alarms)
     return is_alarmed or it.worst_of(Purpose.SAFETY) is Level.BREACH
@@ -339,6 +349,7 @@ def _is_mirrored(item: WardView) -> bool:
 
 HEADS: tuple[tuple[Head, Callable[[_Facts], bool]], ...] = (
     (Head.BLOCKED, _is_blocked),
+    (Head.UNWRITTEN, _is_unwritten),
     (Head.RETURNING, lambda it: it.is_at(Phase.RETURNING) or foreign_return(it.view) is not None),
     (Head.UNWATCHED, lambda it: it.is_exposed and not it.is_watched),
     (Head.BREACH, lambda it: it.is_exposed and _must_return(it)),

@@ -1,11 +1,12 @@
 """The board in English, on request."""
 
 from orchestrator.core.alarm import AlarmCode
+from orchestrator.core.freeze import FreezeKind
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
 from orchestrator.core.verdict import Level
 from orchestrator.reports.board import Head, Sign, Watcher
-from orchestrator.reports.board_words import HeadWords, Labels, Lang, Words
+from orchestrator.reports.board_words import FreezeWords, HeadWords, Labels, Lang, Words
 from orchestrator.reports.words import CODES, TRIGGERS
 
 LABELS = Labels(
@@ -32,6 +33,10 @@ LABELS = Labels(
     drill_passed="{at}, passed: back within {restore} s, proven within {prove} s",
     drill_failed="{at}, FAILED: {problem}",
     alarm_lines="Alerts and reports",
+    alarm_alert="alert {name}",
+    alarm_report="report {report} from the {role}",
+    alarm_programme="the whole programme was stopped by the {role}: {said}",
+    quote="“{said}”",
     returned_at="began",
     written_at="switched",
     proven_at="proven",
@@ -47,6 +52,8 @@ LABELS = Labels(
     frozen="FROZEN: NOTHING MOVES FORWARD",
     frozen_report="{ward}: somebody on the ward stopped the line (report {report})",
     frozen_stop="the whole programme is stopped ({reason})",
+    frozen_going="{ward} is going back to the old system ({reason})",
+    frozen_unwritten="{ward} must go back to the old system but is not switched yet ({reason})",
     frozen_who="{ward} went back to the old system ({reason})",
     thaw="Ends when the cause is found and {roles} agree",
     not_started="The programme is not started",
@@ -71,9 +78,8 @@ LABELS = Labels(
     alarms="{n} wards need action",
     calm="No ward needs action",
     watch="Look closely: a warning or an alert",
-    standstill="Nothing moves after a return",
-    standstill_report="Nothing moves: somebody stopped the line",
-    standstill_stop="Nothing moves: the programme is stopped",
+    alarmed="{ward}: an alert or a report",
+    alarmed_many="{n} wards: an alert or a report",
     unsafe="The protection is not whole",
     seconds="s",
 )
@@ -85,6 +91,13 @@ HEADS = {
         "system does not answer. Write in neither of them.",
         on_call="Nothing was switched. Get the old system up. To switch all the same: "
         "wardshift rollback {ward} --legacy-is-sick --reason '...'",
+    ),
+    Head.UNWRITTEN: HeadWords(
+        title="WAITS TO BE SWITCHED",
+        staff="Stop writing in the new system. The ward must go back to the old system but is not "
+        "switched yet. Use the downtime procedure until it says BACK here: {downtime}",
+        on_call="The route to the old system is not written yet. Trying goes on by itself. "
+        "See to it that the routes can be read and written.",
     ),
     Head.RETURNING: HeadWords(
         title="GOING BACK",
@@ -233,14 +246,14 @@ EN = Words(
     },
     triggers=TRIGGERS,
     alarms={
-        AlarmCode.FIRING: "alert {name} fires",
-        AlarmCode.FIRED_BEFORE: "alert {name} fired before the switch already",
-        AlarmCode.OTHER_SLICE: "alert {name} is about something that is not switched",
-        AlarmCode.SILENCED: "alert {name} is silenced, not gone",
-        AlarmCode.WARNING: "alert {name} warns",
-        AlarmCode.REPORTED: "{role} on the ward stopped the line (report {number}), not confirmed",
-        AlarmCode.CONFIRMED: "{role} on the ward stopped the line (report {number}), confirmed",
-        AlarmCode.STOPPED: "{role} stopped the whole programme",
+        AlarmCode.FIRING: "firing",
+        AlarmCode.FIRED_BEFORE: "fired before the switch already",
+        AlarmCode.OTHER_SLICE: "about something that is not switched",
+        AlarmCode.SILENCED: "silenced, not gone",
+        AlarmCode.WARNING: "a warning",
+        AlarmCode.REPORTED: "not confirmed",
+        AlarmCode.CONFIRMED: "confirmed",
+        AlarmCode.STOPPED: "stopped",
     },
     gates={
         "no_alarms": "alerts and reports to be looked into",
@@ -258,6 +271,18 @@ EN = Words(
         "soaked": "enough whole shifts",
         "in_window": "a time that is allowed",
         "approved": "approval",
+    },
+    freezes={
+        FreezeKind.RETURN: FreezeWords(
+            summary="Nothing moves after a return", gate="the freeze after a return to end"
+        ),
+        FreezeKind.REPORT: FreezeWords(
+            summary="Nothing moves after a report", gate="the freeze after a report to end"
+        ),
+        FreezeKind.STOP: FreezeWords(
+            summary="The whole programme is stopped",
+            gate="the freeze of the whole programme to end",
+        ),
     },
     roles={},
 )

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from orchestrator.core.alarm import Alarm
 from orchestrator.core.concern import Drill
-from orchestrator.core.event import Cause
 from orchestrator.core.freeze import Freeze
+from orchestrator.core.gates.rules import not_frozen
 from orchestrator.core.ids import Role, Side
 from orchestrator.core.verdict import Level
 from orchestrator.reports.board import (
@@ -26,10 +25,16 @@ from orchestrator.reports.board import (
     Watcher,
     WatcherRow,
 )
+from orchestrator.reports.board_causes import (
+    alarm_said,
+    cause_said,
+    freeze_said,
+    quoted,
+    role_named,
+)
 from orchestrator.reports.board_en import EN
 from orchestrator.reports.board_sv import SV
 from orchestrator.reports.board_words import Lang, Words
-from orchestrator.reports.words import role
 
 LANGUAGES = {Lang.SV: SV, Lang.EN: EN}
 MOST_GATES = 3
@@ -50,6 +55,7 @@ class Tone(StrEnum):
 
 TONES = {
     Head.BLOCKED: Tone.ALARM,
+    Head.UNWRITTEN: Tone.ALARM,
     Head.RETURNING: Tone.ALARM,
     Head.UNWATCHED: Tone.ALARM,
     Head.BREACH: Tone.ALARM,
@@ -77,8 +83,8 @@ class Mood(StrEnum):
 
     ASKS = "asks"  # a ward needs somebody now
     UNSAFE = "unsafe"  # something that the board leans on is not there
-    STANDSTILL = "standstill"
     WATCH = "watch"  # a ward is to be looked at more closely
+    STANDSTILL = "standstill"
     CALM = "calm"
 
 
@@ -186,32 +192,32 @@ def _mood(board: Board, asking: int, *, is_watching: bool) -> Mood:
         return Mood.ASKS
     if any(row.sign is not Sign.GOOD for row in board.watchers):
         return Mood.UNSAFE
+    if _alarmed(board):
+        return Mood.WATCH
     if board.freeze is not None:
         return Mood.STANDSTILL
     return Mood.WATCH if is_watching else Mood.CALM
 
 
+def _alarmed(board: Board) -> tuple[WardRow, ...]:
+    return tuple(row for row in board.wards if row.head is Head.ALARMED)
+
+
 def _summary(board: Board, mood: Mood, asking: int, words: Words) -> str:
-    labels = words.labels
-    match mood:
-        case Mood.ASKS:
-            return labels.alarm if asking == 1 else labels.alarms.format(n=asking)
-        case Mood.UNSAFE:
-            return labels.unsafe
-        case Mood.STANDSTILL:
-            return _standstill(board, words)
-        case Mood.WATCH:
-            return labels.watch
-        case Mood.CALM:
-            return labels.calm
-
-
-def _standstill(board: Board, words: Words) -> str:
-    """Nothing moves after a stopped programme, a report from the bedside, or a return."""
-    freeze, labels = board.freeze, words.labels
-    if board.is_stopped or freeze is None or freeze.ward is None:
-        return labels.standstill_stop
-    return labels.standstill if freeze.report is None else labels.standstill_report
+    """The most urgent thing; a ward that somebody speaks against before what follows from it."""
+    labels, alarmed = words.labels, _alarmed(board)
+    if mood is Mood.ASKS:
+        return labels.alarm if asking == 1 else labels.alarms.format(n=asking)
+    said: list[str] = []
+    if alarmed:
+        one = labels.alarmed.format(ward=alarmed[0].name)
+        said.append(one if len(alarmed) == 1 else labels.alarmed_many.format(n=len(alarmed)))
+    if mood is Mood.UNSAFE:
+        said.append(labels.unsafe)
+    if mood is Mood.STANDSTILL and board.freeze is not None:
+        said.append(words.freezes[board.freeze.kind].summary)
+    calmest = labels.watch if mood is Mood.WATCH else labels.calm
+    return ". ".join(said) or calmest
 
 
 def number(value: float | None, words: Words) -> str:
@@ -230,10 +236,10 @@ def _card(row: WardRow, board: Board, words: Words) -> Card:
         beds=f"{row.beds} {words.labels.beds}",
         tone=TONES[row.head],
         title=said.title,
-        held="" if row.held is None else f"{words.labels.held}: {row.held}",
+        held="" if row.held is None else f"{words.labels.held}: {quoted(row.held, words)}",
         chips=_chips(row, words),
         staff=said.staff.format(**parts),
-        on_call=_on_call(row, said.on_call.format(**parts), words),
+        on_call=_on_call(row, said.on_call.format(**parts), board, words),
         level="none" if row.level is None else row.level.name.lower(),
         level_text=words.labels.not_judged if row.level is None else words.levels[row.level],
         signals=tuple(_signals(row, words)),
@@ -250,26 +256,24 @@ def _parts(row: WardRow, board: Board, words: Words) -> dict[str, str]:
         "downtime": _sentence(row.downtime),
         "stage": row.next_stage or row.stage or "",
         "signal": _signal(row.signals[0], words) if row.signals else words.labels.not_judged,
-        "alarms": _against(row, words),
+        "alarms": _first_upper(_against(row, board, words)),
         "waiting": _sentence(waiting) if waiting else "",
         "roles": _roles(row.resume_roles, board, words),
         "expected": _expected(row, words),
     }
 
 
-def _against(row: WardRow, words: Words) -> str:
+def _against(row: WardRow, board: Board, words: Words) -> str:
     """The alarms that stand against the ward's exposure, the gravest first; without any, the
     worst signal."""
     if not row.alarms:
         return _signal(row.signals[0], words) if row.signals else words.labels.not_judged
     ordered = sorted(row.alarms, key=lambda one: -one.level)
-    said = "; ".join(_alarm(one, words) for one in ordered)
-    return said[:1].upper() + said[1:]
+    return "; ".join(alarm_said(one, row.concerns, board.stopped, words) for one in ordered)
 
 
-def _alarm(one: Alarm, words: Words) -> str:
-    said = words.alarms[one.code]
-    return said.format(name=one.name, role=_role(one.name, words), number=one.subject)
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _served(row: WardRow, side: Side, words: Words) -> str:
@@ -290,15 +294,21 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _on_call(row: WardRow, said: str, words: Words) -> str:
+def _on_call(row: WardRow, said: str, board: Board, words: Words) -> str:
     """What is waited for stands with the calm heads; the others have something to do first."""
     if row.head not in CALM_HEADS:
         return said
     if not row.closed:
         return words.labels.gates_open if row.next_stage else said
-    names = [words.gates.get(item.gate, item.gate) for item in row.closed]
+    names = [_gate(item.gate, board, words) for item in row.closed]
     more = f" (+{len(names) - MOST_GATES})" if len(names) > MOST_GATES else ""
     return f"{words.labels.gates}: {', '.join(names[:MOST_GATES])}{more}"
+
+
+def _gate(name: str, board: Board, words: Words) -> str:
+    if name == not_frozen.__name__ and board.freeze is not None:
+        return words.freezes[board.freeze.kind].gate
+    return words.gates.get(name, name)
 
 
 def _chips(row: WardRow, words: Words) -> tuple[Chip, ...]:
@@ -358,14 +368,14 @@ def _lines(row: WardRow, board: Board, words: Words) -> Iterable[Line]:
     if row.is_exposed:
         yield Line(label=labels.lease, text=_age(row.lease_age_s, words) or labels.no_lease)
     if row.alarms:
-        yield Line(label=labels.alarm_lines, text=_against(row, words))
+        yield Line(label=labels.alarm_lines, text=_first_upper(_against(row, board, words)))
     if row.drill is not None:
         yield Line(label=labels.drill, text=_drill(row.drill, board, words))
     if row.returned is not None:
-        yield Line(label=labels.returned, text=_return(row.returned, board, words))
+        yield Line(label=labels.returned, text=_return(row.returned, row, board, words))
     yield Line(label=labels.downtime, text=row.downtime)
     if row.contacts:
-        said = (f"{_role(who, words)}: {channel}" for who, channel in row.contacts)
+        said = (f"{role_named(who, words)}: {channel}" for who, channel in row.contacts)
         yield Line(label=labels.contacts, text="; ".join(said))
 
 
@@ -379,7 +389,7 @@ def _drill(item: Drill, board: Board, words: Words) -> str:
     )
 
 
-def _return(item: ReturnRow, board: Board, words: Words) -> str:
+def _return(item: ReturnRow, row: WardRow, board: Board, words: Words) -> str:
     back, labels = item.back, words.labels
     parts = [f"{labels.returned_at} {_time(back.seen_at, board)}"]
     if back.written_at is not None:
@@ -389,8 +399,7 @@ def _return(item: ReturnRow, board: Board, words: Words) -> str:
     else:
         parts.append(f"{labels.proven_at} {_time(back.proven_at, board)}")
         parts.append(_still_open(back.still_open, words))
-    why = _cause(back.cause, item, words)
-    return f"{', '.join(parts)}. {_sentence(why[:1].upper() + why[1:])}"
+    return f"{', '.join(parts)}. {_sentence(_first_upper(_cause(item, row, words)))}"
 
 
 def _still_open(count: int | None, words: Words) -> str:
@@ -399,11 +408,11 @@ def _still_open(count: int | None, words: Words) -> str:
     return words.labels.still_open.format(n=count) if count else words.labels.cleared
 
 
-def _cause(cause: Cause, item: ReturnRow, words: Words) -> str:
-    """In the language where a signal spoke; else the reason as it was recorded."""
-    why = words.triggers.get(cause.trigger, cause.trigger.value)
+def _cause(item: ReturnRow, row: WardRow, words: Words) -> str:
+    cause = item.back.cause
     if not item.title:
-        return f"{why}: {cause.reason}"
+        return cause_said(cause, row.concerns, words)
+    why = words.triggers.get(cause.trigger, cause.trigger.value)
     if cause.value is None:
         coded = "" if cause.code is None else f" ({words.codes[cause.code]})"
         return f"{why}: {item.title}{coded}"
@@ -429,18 +438,12 @@ def _frozen(board: Board, words: Words) -> str:
 
 
 def _frozen_by(board: Board, freeze: Freeze, words: Words) -> str:
-    """A stopped programme, a report from the bedside, or a return: each is said as what it is."""
-    labels = words.labels
-    if board.is_stopped or freeze.ward is None:
-        return labels.frozen_stop.format(reason=freeze.reason)
     row = next((one for one in board.wards if one.id == freeze.ward), None)
-    name = freeze.ward if row is None else row.name
-    if freeze.report is not None:
-        return labels.frozen_report.format(ward=name, report=freeze.report)
-    reason = freeze.reason
-    if row is not None and row.returned is not None:
-        reason = _cause(row.returned.back.cause, row.returned, words)
-    return labels.frozen_who.format(ward=name, reason=reason)
+    if row is None:
+        return freeze_said(freeze, freeze.ward or "", None, quoted(freeze.reason, words), words)
+    back = row.returned
+    reason = quoted(freeze.reason, words) if back is None else _cause(back, row, words)
+    return freeze_said(freeze, row.name, row.head, reason, words)
 
 
 def _light(row: WatcherRow, words: Words) -> Light:
@@ -462,9 +465,5 @@ def _time(at: datetime, board: Board) -> str:
 
 def _roles(agreed: frozenset[Role], board: Board, words: Words) -> str:
     left = [name for name in board.plan.policy.resume_roles if name not in agreed]
-    said = ", ".join(_role(name, words) for name in left)
+    said = ", ".join(role_named(name, words) for name in left)
     return (words.labels.one_of if agreed else words.labels.two_of).format(roles=said)
-
-
-def _role(name: str, words: Words) -> str:
-    return words.roles.get(name, role(name))

@@ -2,11 +2,12 @@
 
 from orchestrator.core.alarm import AlarmCode
 from orchestrator.core.event import Trigger
+from orchestrator.core.freeze import FreezeKind
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
 from orchestrator.core.verdict import Code, Level
 from orchestrator.reports.board import Head, Sign, Watcher
-from orchestrator.reports.board_words import HeadWords, Labels, Lang, Words
+from orchestrator.reports.board_words import FreezeWords, HeadWords, Labels, Lang, Words
 
 LABELS = Labels(
     board="Avdelningstavla",
@@ -32,6 +33,10 @@ LABELS = Labels(
     drill_passed="{at}, godkänd: tillbaka på {restore} s, bevisat på {prove} s",
     drill_failed="{at}, UNDERKÄND: {problem}",
     alarm_lines="Larm och anmälningar",
+    alarm_alert="larmet {name}",
+    alarm_report="anmälan {report} från {role}",
+    alarm_programme="hela införandet stoppades av {role}: {said}",
+    quote="”{said}”",
     returned_at="började",
     written_at="omkopplad",
     proven_at="bevisad",
@@ -47,6 +52,8 @@ LABELS = Labels(
     frozen="STOPP FÖR ALLA STEG FRAMÅT",
     frozen_report="{ward}: någon på avdelningen har stoppat (anmälan {report})",
     frozen_stop="hela införandet är stoppat ({reason})",
+    frozen_going="{ward} är på väg tillbaka till gamla systemet ({reason})",
+    frozen_unwritten="{ward} ska tillbaka till gamla systemet men är inte omkopplad än ({reason})",
     frozen_who="{ward} gick tillbaka till gamla systemet ({reason})",
     thaw="Upphävs när orsaken är funnen och {roles} är överens",
     not_started="Införandet är inte startat",
@@ -71,9 +78,8 @@ LABELS = Labels(
     alarms="{n} avdelningar kräver åtgärd",
     calm="Ingen avdelning kräver åtgärd",
     watch="Var uppmärksam: varning eller larm",
-    standstill="Allt står still efter en återgång",
-    standstill_report="Allt står still: någon har stoppat",
-    standstill_stop="Allt står still: införandet är stoppat",
+    alarmed="{ward}: larm eller anmälan",
+    alarmed_many="{n} avdelningar: larm eller anmälan",
     unsafe="Skyddet är inte helt",
     seconds="s",
 )
@@ -86,11 +92,18 @@ HEADS = {
         on_call="Inget är omkopplat. Få igång gamla systemet. För att koppla om ändå: "
         "wardshift rollback {ward} --legacy-is-sick --reason '...'",
     ),
+    Head.UNWRITTEN: HeadWords(
+        title="VÄNTAR PÅ OMKOPPLING",
+        staff="Sluta skriva i nya systemet. Avdelningen ska tillbaka till gamla systemet men är "
+        "inte omkopplad än. Använd reservrutinen tills här står TILLBAKA: {downtime}",
+        on_call="Rutten till gamla systemet är inte skriven än. Försöken fortsätter av sig själva. "
+        "Se till att rutterna går att läsa och skriva.",
+    ),
     Head.RETURNING: HeadWords(
         title="PÅ VÄG TILLBAKA",
         staff="Sluta skriva i nya systemet. Avdelningen går tillbaka till gamla systemet av sig "
         "själv. Använd reservrutinen tills här står TILLBAKA: {downtime}",
-        on_call="Väntar på bevis genom växeln. {waiting} Prövningen fortsätter av sig själv.",
+        on_call="Väntar på bevis genom växeln. {waiting} Kontrollerna fortsätter av sig själva.",
     ),
     Head.UNWATCHED: HeadWords(
         title="INGEN ÖVERVAKAR",
@@ -263,14 +276,14 @@ SV = Words(
         Trigger.PROGRAMME: "hela införandet stoppades",
     },
     alarms={
-        AlarmCode.FIRING: "larmet {name} är utlöst",
-        AlarmCode.FIRED_BEFORE: "larmet {name} var utlöst redan före omkopplingen",
-        AlarmCode.OTHER_SLICE: "larmet {name} gäller något som inte är omkopplat",
-        AlarmCode.SILENCED: "larmet {name} är tystat, inte borta",
-        AlarmCode.WARNING: "larmet {name} varnar",
-        AlarmCode.REPORTED: "{role} på avdelningen har stoppat (anmälan {number}), inte bekräftat",
-        AlarmCode.CONFIRMED: "{role} på avdelningen har stoppat (anmälan {number}), bekräftat",
-        AlarmCode.STOPPED: "{role} har stoppat hela införandet",
+        AlarmCode.FIRING: "larmar",
+        AlarmCode.FIRED_BEFORE: "larmade redan före omkopplingen",
+        AlarmCode.OTHER_SLICE: "gäller något som inte är omkopplat",
+        AlarmCode.SILENCED: "tystat, inte borta",
+        AlarmCode.WARNING: "varning",
+        AlarmCode.REPORTED: "inte bekräftad",
+        AlarmCode.CONFIRMED: "bekräftad",
+        AlarmCode.STOPPED: "stoppat",
     },
     gates={
         "not_frozen": "att stoppet hävs",
@@ -289,14 +302,28 @@ SV = Words(
         "in_window": "tillåten tid",
         "approved": "godkännande",
     },
+    freezes={
+        FreezeKind.RETURN: FreezeWords(
+            summary="Allt står still efter en återgång",
+            gate="att stoppet efter en återgång hävs",
+        ),
+        FreezeKind.REPORT: FreezeWords(
+            summary="Allt står still efter en anmälan",
+            gate="att stoppet efter en anmälan hävs",
+        ),
+        FreezeKind.STOP: FreezeWords(
+            summary="Hela införandet är stoppat",
+            gate="att stoppet av hela införandet hävs",
+        ),
+    },
     roles={
-        "clinical_safety_officer": "patientsäkerhetsansvarig",
-        "programme_lead": "programledare",
-        "ward_head": "avdelningschef",
         "nurse": "sjuksköterska",
         "physician": "läkare",
         "midwife": "barnmorska",
         "chief_physician": "överläkare",
         "operations": "driftjour",
+        "clinical_safety_officer": "patientsäkerhetsansvarig",
+        "programme_lead": "programledare",
+        "ward_head": "avdelningschef",
     },
 )

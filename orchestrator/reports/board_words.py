@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from orchestrator.core.alarm import AlarmCode
 from orchestrator.core.event import Trigger
+from orchestrator.core.freeze import FreezeKind
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
 from orchestrator.core.verdict import Code, Level
@@ -33,6 +34,14 @@ class HeadWords:
     title: str
     staff: str
     on_call: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeWords:
+    """A freeze by what began it. `summary`: of the whole board. `gate`: what a ward waits for."""
+
+    summary: str
+    gate: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,10 @@ class Labels:
     drill_passed: str
     drill_failed: str
     alarm_lines: str
+    alarm_alert: str
+    alarm_report: str
+    alarm_programme: str
+    quote: str
     returned_at: str
     written_at: str
     proven_at: str
@@ -76,6 +89,8 @@ class Labels:
     gates_open: str
     frozen: str
     frozen_who: str
+    frozen_going: str
+    frozen_unwritten: str
     frozen_report: str
     frozen_stop: str
     thaw: str
@@ -101,9 +116,8 @@ class Labels:
     alarms: str
     calm: str
     watch: str
-    standstill: str
-    standstill_report: str
-    standstill_stop: str
+    alarmed: str
+    alarmed_many: str
     unsafe: str
     seconds: str
 
@@ -125,4 +139,5 @@ class Words:
     triggers: Mapping[Trigger, str]
     alarms: Mapping[AlarmCode, str]
     gates: Mapping[str, str]
+    freezes: Mapping[FreezeKind, FreezeWords]
     roles: Mapping[str, str]

@@ -71,7 +71,14 @@ CASES: dict[str, tuple[Head, dict[str, Any]]] = {
         Head.BLOCKED,
         {"ward": ward_at(Phase.AT_STAGE, "notes", blocked=BLOCKED), "judged": None},
     ),
-    "returning": (Head.RETURNING, {"ward": ward_at(Phase.RETURNING, "notes", returned=RETURN)}),
+    "returning": (
+        Head.RETURNING,
+        {"ward": ward_at(Phase.RETURNING, "notes", returned=replace(RETURN, written_at=NOW))},
+    ),
+    "must return, and no route carries it": (
+        Head.UNWRITTEN,
+        {"ward": ward_at(Phase.RETURNING, "notes", returned=RETURN)},
+    ),
     "returned by a hand that the record does not know yet": (
         Head.RETURNING,
         {"route": route_at(None, why=f"{RETURN_MARK}slow", epoch=9)},

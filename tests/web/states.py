@@ -72,6 +72,15 @@ def exposed_blind(look: Look) -> None:
     look(one)
 
 
+def unwritten(look: Look) -> None:
+    """A limit was crossed, and the routes do not answer: it must return, and cannot yet."""
+    one = _at("notes")
+    one.reads(slow=9.0)
+    one.world.routes.down = True
+    one.tick(4)
+    look(one)
+
+
 def returning(look: Look) -> None:
     """A limit was crossed; the route is written, and the proof is not there yet."""
     one = _at("notes")
@@ -290,9 +299,10 @@ STATES: dict[str, State] = {
         State(exposed_warn, Head.WARN, ("1,5 s (gräns högst 2 s)",)),
         State(silenced_alert, Head.ALARMED, ("ScreensSlow",)),
         State(reported, Head.ALARMED, ("någon på avdelningen har stoppat",)),
-        State(held, Head.EXPOSED, ("Pausad: väntar på leverantörens rättning",)),
+        State(held, Head.EXPOSED, ("Pausad: ”väntar på leverantörens rättning”",)),
         State(exposed_blind, Head.BLIND, ("källan svarar inte",)),
         State(breach, Head.BREACH, ("går strax tillbaka", "ScreensSlow")),
+        State(unwritten, Head.UNWRITTEN, ("inte omkopplad än", "Röda pärmen")),
         State(returning, Head.RETURNING, ("INTE BEVISAD ÄN", "Röda pärmen")),
         State(rolled_back, Head.RETURNED, ("STOPP FÖR ALLA STEG FRAMÅT", "bevisad")),
         State(programme_stopped, Head.RETURNED, ("hela införandet är stoppat",)),
