@@ -20,6 +20,9 @@ ADDRESS = r"^(https?://[^\s]+)?$"
 BACKEND = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?:[1-9][0-9]{0,4}$"
 
 
+KEEPERS = {True: "Kubernetes API server", False: "practice gateway's administration"}
+
+
 class Site(BaseSettings):
     """One installation's addresses and files.
 
@@ -74,6 +77,11 @@ class Site(BaseSettings):
     def ledger(self) -> str:
         """The ledger's database URL; SQLite in the home folder unless set."""
         return self.ledger_url or f"sqlite:///{(self.home / 'ledger.sqlite').resolve()}"
+
+    @property
+    def routes_kept_by(self) -> str:
+        """Who is asked for routes and leases, in words: never a gateway that serves requests."""
+        return f"the {KEEPERS[bool(self.kubeconfig)]}"
 
     @property
     def journal_dir(self) -> Path:

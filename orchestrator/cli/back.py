@@ -25,7 +25,7 @@ from orchestrator.bootstrap import (
     routes_of,
     scribe_of,
 )
-from orchestrator.cli.output import Format, confirm, say, show_json
+from orchestrator.cli.output import Format, confirm, say, show_json, unread
 from orchestrator.cli.standing import Record, known_ward, person, record_of, remembered
 from orchestrator.core.decision import legacy_level
 from orchestrator.core.event import NOT_SAID, Cause, Draft, RollbackBlocked, Trigger
@@ -221,11 +221,12 @@ def _within(seconds: float, job: Callable[[], _T]) -> _T | str:
 
 
 def route_now(one: PersonsReturn) -> Route | None:
-    """The ward's route, None while the gateway does not answer. Raises: Refused without a route."""
+    """The ward's route, None while whatever keeps it does not answer. Raises: Refused without a
+    route."""
     try:
         return one.routes.get(one.ward).route
     except Unavailable as error:
-        say(f"The gateway does not answer ({error}).")
+        say(f"{unread(one.site.routes_kept_by)} ({error})")
         return None
 
 

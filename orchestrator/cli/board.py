@@ -100,6 +100,7 @@ def _above(standing: Standing, seen_by: str) -> Row:
         "ledger_damaged": standing.record.damage is not None,
         "events_remembered": len(standing.record.entries),
         "routes_read": standing.routes is not None,
+        "routes_kept_by": installation.site.routes_kept_by,
     }
 
 

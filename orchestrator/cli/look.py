@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.asking import ask_sentinel
-from orchestrator.cli.output import Format, say, show_json, show_table
+from orchestrator.cli.output import Format, say, show_json, show_table, unread
 
 if TYPE_CHECKING:
     from orchestrator.cli.standing import Record
@@ -282,4 +282,5 @@ def _warn(found: Row) -> None:
             f"remembers, {found['head']} events."
         )
     if not found["routes_read"]:
-        say("The gateway does not answer; which side serves now is not known.")
+        keeper = found.get("routes_kept_by", "whatever keeps the routes")  # an older sentinel
+        say(f"{unread(keeper)} Which side serves now is not known.")

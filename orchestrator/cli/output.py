@@ -24,6 +24,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def unread(keeper: str) -> str:
+    """That routes cannot be read, naming who was asked and what must not be done about it."""
+    return (
+        f"{keeper[:1].upper()}{keeper[1:]} does not answer, so the routes cannot be read. Do not "
+        "restart a gateway: it serves on by the routes that it has."
+    )
+
+
 def show_json(value: Any) -> None:
     """One JSON document on stdout."""
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str))

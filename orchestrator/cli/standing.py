@@ -49,7 +49,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The programme as it can be known now. `routes`: None while the gateway does not answer."""
+    """The programme as it can be known now. `routes`: None while whatever keeps them
+    does not answer."""
 
     installation: Installation
     record: Record
@@ -211,7 +212,7 @@ def level_of(ward: WardState) -> str:
 
 
 def exposed(standing: Standing, ward: WardId) -> str:
-    """The slices on the candidate by the route itself; "?" while the gateway does not answer."""
+    """The slices on the candidate by the route itself; "?" while nobody says its route."""
     if standing.routes is None:
         allowed = recorded_exposure(standing.installation.plan, standing.state.ward(ward))
         return f"? (by the record: {', '.join(allowed) or 'none'})"
@@ -327,7 +328,7 @@ def _two_roles(standing: Standing, agreed: frozenset[str], what: str) -> str:
 
 
 def routes_now(installation: Installation) -> dict[WardId, Route] | None:
-    """Every ward's route; None while the gateway does not answer."""
+    """Every ward's route; None while whatever keeps them does not answer."""
     try:
         observed: tuple[ObservedRoute, ...] = installation.routes.all()
     except Unavailable:

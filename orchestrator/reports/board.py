@@ -8,7 +8,6 @@ Source: design section 4, rules 1, 5 and 7.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from orchestrator.core.alarm import Alarm, alarms
 from orchestrator.core.concern import Concerns, Drill
@@ -37,53 +36,10 @@ from orchestrator.core.view import (
     stray_slices,
     view,
 )
+from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
 from wards.model import Ward, WardId
 
 MOST_SIGNALS = 4  # more than this nobody reads from three metres; the rest is counted
-
-
-class Head(StrEnum):
-    """What a ward's card says first, the most urgent first."""
-
-    BLOCKED = "blocked"  # should return, and legacy is sick
-    UNWRITTEN = "unwritten"  # must return, and no route carries it yet
-    RETURNING = "returning"
-    UNWATCHED = "unwatched"  # exposed, and nobody is seen to watch
-    BREACH = "breach"
-    STRAY = "stray"  # the route exposes what the record does not allow
-    NO_WAY_BACK = "no_way_back"  # exposed and sound, and legacy is sick
-    SIDE_UNKNOWN = "side_unknown"
-    NO_ROUTE = "no_route"
-    BLIND = "blind"
-    ALARMED = "alarmed"  # an alert or a report stands against its exposure
-    LEGACY_SICK = "legacy_sick"  # on legacy, which does not answer
-    MOVING = "moving"
-    WARN = "warn"
-    ACCEPTED = "accepted"
-    EXPOSED = "exposed"
-    RETURNED = "returned"
-    NOT_CLEAR = "not_clear"  # not exposed; a signal keeps the gates shut
-    SHADOW = "shadow"
-    READY = "ready"  # on the first rungs
-    WAITING = "waiting"
-
-
-class Sign(StrEnum):
-    """Whether something that the board leans on is there."""
-
-    GOOD = "good"
-    BAD = "bad"
-    UNKNOWN = "unknown"
-
-
-class Watcher(StrEnum):
-    """What the board leans on."""
-
-    SENTINEL = "sentinel"
-    GUARD = "guard"
-    FENCE = "fence"
-    ROUTES = "routes"
-    LEDGER = "ledger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +54,7 @@ class Judged:
 class Sight:
     """All that a board may look at.
 
-    `routes`: None while the gateway does not answer. `judged`: of this sentinel's own fresh
+    `routes`: None while their `keeper` does not answer. `judged`: of this sentinel's own fresh
     tick; None without one, and then the record's verdicts count as long as it is read.
     `lease_ages_s`: real seconds since each ward's lease was seen to change. `ledger_age_s`: real
     seconds since the ledger was read; None: never.
@@ -118,6 +74,7 @@ class Sight:
     now: datetime
     seen_by: str
     is_active: bool
+    keeper: Keeper = Keeper.PRACTICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +158,7 @@ class Board:
     seen_by: str
     is_active: bool
     is_unstarted: bool
+    keeper: Keeper
     events: int
     pending: int
     watchers: tuple[WatcherRow, ...]
@@ -247,6 +205,7 @@ def board(sight: Sight) -> Board:
         seen_by=sight.seen_by,
         is_active=sight.is_active,
         is_unstarted=sight.state.plan_hash is None and is_record_fresh(sight),
+        keeper=sight.keeper,
         events=sight.state.head,
         pending=sight.ledger_pending,
         watchers=_watchers(sight),

@@ -10,7 +10,7 @@ from orchestrator.core.concern import Concerns
 from orchestrator.core.event import NOT_SAID, Cause, ProgrammeStopped, Trigger
 from orchestrator.core.freeze import Freeze, FreezeKind
 from orchestrator.core.route import RETURN_MARK
-from orchestrator.reports.board import Head
+from orchestrator.reports.board_codes import Head
 from orchestrator.reports.board_words import Words
 from orchestrator.reports.words import role as plain_role
 

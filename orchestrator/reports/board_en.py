@@ -5,7 +5,7 @@ from orchestrator.core.freeze import FreezeKind
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
 from orchestrator.core.verdict import Level
-from orchestrator.reports.board import Head, Sign, Watcher
+from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
 from orchestrator.reports.board_words import FreezeWords, HeadWords, Labels, Lang, Words
 from orchestrator.reports.words import CODES, TRIGGERS
 
@@ -97,7 +97,7 @@ HEADS = {
         staff="Stop writing in the new system. The ward must go back to the old system but is not "
         "switched yet. Use the downtime procedure until it says BACK here: {downtime}",
         on_call="The route to the old system is not written yet. Trying goes on by itself. "
-        "See to it that the routes can be read and written.",
+        "See to it that the {keeper} answers; do not restart a gateway.",
     ),
     Head.RETURNING: HeadWords(
         title="GOING BACK",
@@ -134,14 +134,14 @@ HEADS = {
         title="WE DO NOT KNOW WHICH SIDE",
         staff="The board cannot see which system is connected. The last we know: {expected}. "
         "Go on like that. If your screen shows something else, call operations.",
-        on_call="The gateway's routes cannot be read. Get its control side up; a return waits "
-        "for it.",
+        on_call="The routes cannot be read: the {keeper} does not answer. Get it up; a return "
+        "waits for it. Do not restart a gateway: it serves on by the routes that it has.",
     ),
     Head.NO_ROUTE: HeadWords(
         title="NO ROUTE",
         staff="The board cannot see which system is connected. The last we know: {expected}. "
         "Go on like that. If your screen shows something else, call operations.",
-        on_call="The gateway has no route for {ward}. Put it back.",
+        on_call="There is no route for {ward}. Put it back.",
     ),
     Head.BLIND: HeadWords(
         title="WE CANNOT SEE",
@@ -224,8 +224,12 @@ EN = Words(
         Watcher.SENTINEL: "Sentinel",
         Watcher.GUARD: "Guard",
         Watcher.FENCE: "Fence",
-        Watcher.ROUTES: "Gateway",
+        Watcher.ROUTES: "Routes",
         Watcher.LEDGER: "Ledger",
+    },
+    keepers={
+        Keeper.API_SERVER: "Kubernetes API server",
+        Keeper.PRACTICE: "practice gateway's administration",
     },
     signs={
         (Watcher.SENTINEL, Sign.GOOD): "lives",

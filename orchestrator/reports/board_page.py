@@ -14,17 +14,7 @@ from orchestrator.core.freeze import Freeze
 from orchestrator.core.gates.rules import not_frozen
 from orchestrator.core.ids import Role, Side
 from orchestrator.core.verdict import Level
-from orchestrator.reports.board import (
-    Board,
-    Head,
-    ReturnRow,
-    Sign,
-    SignalRow,
-    SliceRow,
-    WardRow,
-    Watcher,
-    WatcherRow,
-)
+from orchestrator.reports.board import Board, ReturnRow, SignalRow, SliceRow, WardRow, WatcherRow
 from orchestrator.reports.board_causes import (
     alarm_said,
     cause_said,
@@ -32,6 +22,7 @@ from orchestrator.reports.board_causes import (
     quoted,
     role_named,
 )
+from orchestrator.reports.board_codes import Head, Sign, Watcher
 from orchestrator.reports.board_en import EN
 from orchestrator.reports.board_sv import SV
 from orchestrator.reports.board_words import Lang, Words
@@ -182,7 +173,7 @@ def page(board: Board, words: Words) -> Page:
         summary=_summary(board, mood, asking, words),
         mood=mood,
         banners=tuple(_banners(board, words)),
-        lights=tuple(_light(row, words) for row in board.watchers),
+        lights=tuple(_light(row, board, words) for row in board.watchers),
         cards=cards,
     )
 
@@ -260,6 +251,7 @@ def _parts(row: WardRow, board: Board, words: Words) -> dict[str, str]:
         "waiting": _sentence(waiting) if waiting else "",
         "roles": _roles(row.resume_roles, board, words),
         "expected": _expected(row, words),
+        "keeper": words.keepers[board.keeper],
     }
 
 
@@ -446,9 +438,11 @@ def _frozen_by(board: Board, freeze: Freeze, words: Words) -> str:
     return freeze_said(freeze, row.name, row.head, reason, words)
 
 
-def _light(row: WatcherRow, words: Words) -> Light:
+def _light(row: WatcherRow, board: Board, words: Words) -> Light:
     age = _age(row.age_s, words)
     said = [words.signs[row.watcher, row.sign], *([age] if age else [])]
+    if row.watcher is Watcher.ROUTES:
+        said[0] = f"{words.keepers[board.keeper]} {said[0]}"
     if row.watcher is Watcher.LEDGER and row.detail:
         said.append(row.detail)
     return Light(label=words.watchers[row.watcher], sign=row.sign, text=", ".join(said))

@@ -6,7 +6,7 @@ from orchestrator.core.freeze import FreezeKind
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
 from orchestrator.core.verdict import Code, Level
-from orchestrator.reports.board import Head, Sign, Watcher
+from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
 from orchestrator.reports.board_words import FreezeWords, HeadWords, Labels, Lang, Words
 
 LABELS = Labels(
@@ -97,13 +97,14 @@ HEADS = {
         staff="Sluta skriva i nya systemet. Avdelningen ska tillbaka till gamla systemet men är "
         "inte omkopplad än. Använd reservrutinen tills här står TILLBAKA: {downtime}",
         on_call="Rutten till gamla systemet är inte skriven än. Försöken fortsätter av sig själva. "
-        "Se till att rutterna går att läsa och skriva.",
+        "Se till att {keeper} svarar; starta inte om trafikstyrningen.",
     ),
     Head.RETURNING: HeadWords(
         title="PÅ VÄG TILLBAKA",
         staff="Sluta skriva i nya systemet. Avdelningen går tillbaka till gamla systemet av sig "
         "själv. Använd reservrutinen tills här står TILLBAKA: {downtime}",
-        on_call="Väntar på bevis genom växeln. {waiting} Kontrollerna fortsätter av sig själva.",
+        on_call="Väntar på bevis genom trafikstyrningen. {waiting} "
+        "Kontrollerna fortsätter av sig själva.",
     ),
     Head.UNWATCHED: HeadWords(
         title="INGEN ÖVERVAKAR",
@@ -134,14 +135,14 @@ HEADS = {
         title="VI VET INTE VILKEN SIDA",
         staff="Tavlan kan inte se vilket system som är inkopplat. Det senaste vi vet: {expected}. "
         "Fortsätt så. Stämmer det inte med er skärm, ring driftjouren.",
-        on_call="Växelns rutter går inte att läsa. Få igång växelns styrning; en återgång väntar "
-        "på den.",
+        on_call="Rutterna går inte att läsa: {keeper} svarar inte. Få igång den; en återgång "
+        "väntar på den. Starta inte om trafikstyrningen: den går vidare på de rutter den har.",
     ),
     Head.NO_ROUTE: HeadWords(
         title="INGEN RUTT",
         staff="Tavlan kan inte se vilket system som är inkopplat. Det senaste vi vet: {expected}. "
         "Fortsätt så. Stämmer det inte med er skärm, ring driftjouren.",
-        on_call="Växeln har ingen rutt för {ward}. Lägg tillbaka den.",
+        on_call="Det finns ingen rutt för {ward}. Lägg tillbaka den.",
     ),
     Head.BLIND: HeadWords(
         title="VI SER INTE",
@@ -164,7 +165,8 @@ HEADS = {
     Head.MOVING: HeadWords(
         title="KOPPLAS OM NU",
         staff="Vänta med att skriva. Avdelningen går nu vidare till: {stage}.",
-        on_call="Väntar på bevis genom växeln. Uteblir det, ges steget upp av sig självt.",
+        on_call="Väntar på bevis genom trafikstyrningen. Uteblir det, ges steget upp "
+        "av sig självt.",
     ),
     Head.WARN: HeadWords(
         title="NÄRA GRÄNSEN",
@@ -243,10 +245,14 @@ SV = Words(
     },
     watchers={
         Watcher.SENTINEL: "Övervakning",
-        Watcher.GUARD: "Väktare",
-        Watcher.FENCE: "Spärr",
-        Watcher.ROUTES: "Växel",
+        Watcher.GUARD: "Reservövervakare",
+        Watcher.FENCE: "Skrivskydd",
+        Watcher.ROUTES: "Rutter",
         Watcher.LEDGER: "Loggbok",
+    },
+    keepers={
+        Keeper.API_SERVER: "Kubernetes API-server",
+        Keeper.PRACTICE: "övningstrafikstyrningens administration",
     },
     signs={
         (Watcher.SENTINEL, Sign.GOOD): "lever",
@@ -256,8 +262,8 @@ SV = Words(
         (Watcher.GUARD, Sign.BAD): "SAKNAS",
         (Watcher.GUARD, Sign.UNKNOWN): "inte sedd än",
         (Watcher.FENCE, Sign.GOOD): "håller",
-        (Watcher.FENCE, Sign.BAD): "ÖPPEN",
-        (Watcher.FENCE, Sign.UNKNOWN): "inte prövad",
+        (Watcher.FENCE, Sign.BAD): "ÖPPET",
+        (Watcher.FENCE, Sign.UNKNOWN): "inte prövat",
         (Watcher.ROUTES, Sign.GOOD): "svarar",
         (Watcher.ROUTES, Sign.BAD): "SVARAR INTE",
         (Watcher.ROUTES, Sign.UNKNOWN): "inte sedd än",
@@ -292,8 +298,8 @@ SV = Words(
         "not_held": "att pausen hävs",
         "legacy_ready": "att gamla systemet är redo",
         "sentinel_alive": "en levande övervakning",
-        "guard_alive": "en levande väktare",
-        "fence_proven": "en prövad spärr",
+        "guard_alive": "en levande reservövervakare",
+        "fence_proven": "ett prövat skrivskydd",
         "no_alarms": "att larm och anmälningar är utredda",
         "signals_clear": "att signalerna är klara",
         "drilled": "en godkänd övning av återgången",

@@ -98,5 +98,7 @@ def _page(ward: WardId, waits_for: str, procedure: str) -> Page:
         code="rollback_delayed",
         message=f"{ward} must return to legacy, and its route could not be written: {waits_for}. "
         "It is tried again at every tick.",
-        next_action=f"Until it is on legacy: {procedure} Then see whether the gateway's API is up.",
+        next_action=f"Until it is on legacy: {procedure} Then see why whatever keeps the "
+        "routes does not answer (the API server, in practice the gateway's administration); "
+        "restart no gateway.",
     )

@@ -170,8 +170,8 @@ def stop_routes(door: StopDoor) -> list[Route]:
         if not door.is_open():
             return _form(door, words, Said(), status=403, problem=words.closed_text)
         if ward and ward not in {one.id for one in door.plan.wards}:
-            problem = words.unknown_ward.format(ward=plain(ward))
-            return _form(door, words, Said(), status=404, problem=problem)
+            problem = f"{words.unknown_ward.format(ward=plain(ward))} {words.nothing_sent}"
+            return _form(door, words, Said(), status=404, problem=problem, title=words.no_such_ward)
         return _form(door, words, Said(ward=ward))
 
     async def press(request: Request) -> Response:
@@ -269,8 +269,15 @@ def _words(lang: str) -> StopWords:
 
 
 def _form(
-    door: StopDoor, words: StopWords, said: Said, *, status: int = 200, problem: str = ""
+    door: StopDoor,
+    words: StopWords,
+    said: Said,
+    *,
+    status: int = 200,
+    problem: str = "",
+    title: str = "",
 ) -> Response:
+    """`title`: of the problem; that nothing was received, unless something else is said."""
     return _page(
         "stop.html",
         words,
@@ -279,6 +286,7 @@ def _form(
         roles=door.plan.policy.stop.roles,
         said=said,
         problem=problem,
+        problem_title=(title or words.not_received) if door.is_open() else words.closed,
         is_open=door.is_open(),
     )
 

@@ -17,8 +17,8 @@ ENGLISH = StopWords(
     code_help="It is on the ward's stop card. With a wrong code people are called; nothing "
     "freezes.",
     staff_code="Your staff code (optional)",
-    staff_help="Tells two people apart: without it you may count as one. It is not kept, and "
-    "nobody can see who you are.",
+    staff_help="Tells two people apart: without it you may count as one. It is not kept as it "
+    "is typed, and nobody can see who you are.",
     slice="What is it about? (optional)",
     any_slice="I do not know, or several",
     words="What did you see? (optional)",
@@ -33,6 +33,8 @@ ENGLISH = StopWords(
     too_many="Too many tries at the moment. Call instead, or try again in a minute.",
     too_long="That was too much text. Write less, and press again.",
     unknown_ward="The ward is not part of this rollout: {ward}.",
+    no_such_ward="UNKNOWN WARD",
+    nothing_sent="Nothing has been sent yet: choose the ward below, then press stop.",
     unknown_receipt="No receipt of that number. If the ward has begun again, its receipts are "
     "gone; else call the person on call.",
     receipt="Receipt",

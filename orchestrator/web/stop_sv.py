@@ -16,8 +16,8 @@ SWEDISH = StopWords(
     code="Rollens stoppkod",
     code_help="Står på avdelningens stoppkort. Med fel kod larmas jouren, men inget fryses.",
     staff_code="Din personalkod (frivilligt)",
-    staff_help="Skiljer två personer åt: utan den räknas ni kanske som samma. Den sparas inte, och "
-    "ingen kan se vem du är.",
+    staff_help="Skiljer två personer åt: utan den räknas ni kanske som samma. Den sparas inte i "
+    "klartext, och ingen kan se vem du är.",
     slice="Vad gäller det? (frivilligt)",
     any_slice="Vet inte, eller flera delar",
     words="Vad såg du? (frivilligt)",
@@ -32,6 +32,8 @@ SWEDISH = StopWords(
     too_many="För många försök just nu. Ring jouren i stället, eller försök igen om en minut.",
     too_long="Det var för mycket text. Skriv kortare, och tryck igen.",
     unknown_ward="Avdelningen finns inte i det här införandet: {ward}.",
+    no_such_ward="OKÄND AVDELNING",
+    nothing_sent="Inget är skickat än: välj avdelning nedan, och tryck sedan stopp.",
     unknown_receipt="Inget kvitto med det numret. Om avdelningen har börjat om är kvittot borta; "
     "ring annars jouren.",
     receipt="Kvitto",

@@ -43,6 +43,8 @@ class StopWords:
     too_many: str
     too_long: str
     unknown_ward: str
+    no_such_ward: str
+    nothing_sent: str
     unknown_receipt: str
     receipt: str
     made: str

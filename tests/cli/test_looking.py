@@ -19,7 +19,7 @@ ROW = {
 }  # fmt: skip
 ABOVE = {
     "programme", "plan_hash", "is_started", "at", "seen_by", "head", "frozen", "ledger_problem",
-    "ledger_damaged", "events_remembered", "routes_read",
+    "ledger_damaged", "events_remembered", "routes_read", "routes_kept_by",
 }  # fmt: skip
 
 

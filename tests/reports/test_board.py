@@ -13,7 +13,8 @@ from orchestrator.core.route import RETURN_MARK
 from orchestrator.core.seen import LastVerdict
 from orchestrator.core.state import Phase
 from orchestrator.core.verdict import Code, Level
-from orchestrator.reports.board import HEADS, Head, Sign, Watcher, board
+from orchestrator.reports.board import HEADS, board
+from orchestrator.reports.board_codes import Head, Sign, Watcher
 from tests.plans import FIRST, LEAD, LEGACY_UP, SECOND, SLOW, TEXT_LOST
 from tests.reports.sights import (
     ALIVE,

@@ -10,7 +10,8 @@ from orchestrator.core.freeze import Freeze, FreezeKind, frozen_by_report
 from orchestrator.core.gates.answer import Closed
 from orchestrator.core.state import Phase, ProgrammeState, WardState
 from orchestrator.core.verdict import Level
-from orchestrator.reports.board import Head, Sight, board
+from orchestrator.reports.board import Sight, board
+from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
 from orchestrator.reports.board_page import LANGUAGES, Mood, Page, page
 from orchestrator.reports.board_words import Lang, Words
 from tests.plans import FIRST, LEAD, SECOND
@@ -131,7 +132,7 @@ def test_a_return_that_is_not_written_yet_has_not_gone_back() -> None:
         assert "gick tillbaka" not in whole.banners[0].text
         card = next(card for card in whole.cards if card.id == FIRST)
         assert "inte omkopplad" in card.staff
-        assert "rutt" in card.on_call
+        assert "Rutten till gamla systemet är inte skriven än" in card.on_call
         assert "bevis" not in card.on_call
 
 
@@ -264,3 +265,28 @@ def test_a_hold_quotes_its_words() -> None:
 
 def test_an_empty_programme_has_no_freeze_words() -> None:
     assert page(board(sight(state=ProgrammeState(plan_hash="h"))), SV).banners == ()
+
+
+@pytest.mark.parametrize(
+    ("keeper", "words", "named"),
+    [
+        (Keeper.API_SERVER, SV, "Kubernetes API-server"),
+        (Keeper.API_SERVER, EN, "Kubernetes API server"),
+        (Keeper.PRACTICE, SV, "övningstrafikstyrningens administration"),
+        (Keeper.PRACTICE, EN, "practice gateway's administration"),
+    ],
+)
+def test_who_was_asked_for_the_routes_is_named_and_no_gateway_is_blamed(
+    keeper: Keeper, words: Words, named: str
+) -> None:
+    whole = page(board(sight(routes=None, keeper=keeper)), words)
+    light = next(one for one in whole.lights if one.label == words.watchers[Watcher.ROUTES])
+    assert light.text == f"{named} {words.signs[Watcher.ROUTES, Sign.BAD]}"
+    assert named in whole.cards[0].on_call
+    assert set(words.keepers) == set(Keeper)
+
+
+def test_no_word_of_the_swedish_board_means_something_else_in_a_hospital() -> None:
+    whole = f"{SV}".lower()
+    for word in ("växel", "spärr", "väktar", " proven "):
+        assert word not in whole

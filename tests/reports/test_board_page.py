@@ -14,7 +14,8 @@ from orchestrator.core.gates.rules import RULES
 from orchestrator.core.ids import Side
 from orchestrator.core.state import Phase
 from orchestrator.core.verdict import Code, Level
-from orchestrator.reports.board import Head, Sign, Watcher, board
+from orchestrator.reports.board import board
+from orchestrator.reports.board_codes import Head, Sign, Watcher
 from orchestrator.reports.board_page import LANGUAGES, TONES, Mood, Page, Tone, number, page
 from orchestrator.reports.board_words import Lang, Words
 from tests.plans import FIRST, LEAD

@@ -14,6 +14,7 @@ from orchestrator.core.ids import StageName
 from orchestrator.core.route import Annotation, desired_route
 from orchestrator.core.state import Phase
 from orchestrator.reports.board import Head
+from orchestrator.settings import Site
 from tests.fakes import put_exposed
 from tests.plans import CSO, FIRST, HEAD, LEGACY_UP, SLOW
 from tests.property.world import World
@@ -88,7 +89,7 @@ def stage(*, started: bool = True) -> Stage:
 def eyes_of(world: World, which: int = 0) -> Stage:
     """That hospital as one of its sentinels shows it."""
     process = world.sentinels[which]
-    installation: Any = Installation(site=None, plan=world.plan, plan_hash="h")  # type: ignore[arg-type]
+    installation: Any = Installation(site=Site(), plan=world.plan, plan_hash="h")
     vars(installation).update(clock=world.clock, routes=world.routes, leases=world.leases)
     pages = web_app(installation, process.sentinel, process.follower, metrics=lambda: b"")
     seer = Seer(installation=installation, sentinel=process.sentinel, follower=process.follower)

@@ -314,7 +314,7 @@ STATES: dict[str, State] = {
         State(no_route, Head.NO_ROUTE, ("OKÄNT", "ingen rutt")),
         State(routes_down, Head.SIDE_UNKNOWN, ("OKÄNT", "SVARAR INTE")),
         State(ledger_down, Head.EXPOSED, ("GÅR INTE ATT LÄSA",)),
-        State(fence_open, Head.EXPOSED, ("ÖPPEN",)),
+        State(fence_open, Head.EXPOSED, ("Skrivskydd", "ÖPPET")),
         State(guard_missing, Head.EXPOSED, ("SAKNAS",)),
         State(sentinel_hung, Head.UNWATCHED, ("LEVER INTE",)),
         State(standing_by, Head.EXPOSED, ("visas av reserven",)),

@@ -43,6 +43,23 @@ def test_a_press_gives_a_receipt_that_tells_what_became_of_it(bedside):
     assert not bedside.world.exposed()
 
 
+@pytest.mark.parametrize("words", [SWEDISH, ENGLISH], ids=["sv", "en"])
+def test_a_form_for_a_ward_that_is_not_there_says_so_and_that_nothing_was_sent(bedside, words):
+    page = bedside.phone.get("/stop/nosuch", params={"lang": words.lang})
+    assert page.status_code == 404
+    assert "nosuch" in page.text
+    assert {"sv": "Inget är skickat än", "en": "Nothing has been sent yet"}[words.lang] in page.text
+    assert words.not_received not in page.text
+    answer = bedside.press(ward="nosuch", lang=words.lang)
+    assert words.not_received in answer.text, "that was a press, and it was turned away"
+
+
+def test_the_form_promises_about_the_staff_code_no_more_than_is_kept(bedside):
+    assert "sparas inte i klartext" in bedside.phone.get("/stop").text
+    form = bedside.phone.get("/stop", params={"lang": "en"}).text
+    assert "not kept as it is typed" in form
+
+
 def test_two_people_are_told_apart_and_nobody_is_named(bedside, tmp_path):
     for staff_code in ("XQ12", " xq-12 ", ""):
         bedside.press(staff_code=staff_code)
