@@ -4,12 +4,15 @@ stdout carries the result and nothing else; questions and sentences go to stderr
 """
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
 from orchestrator.errors import ConfigError, Refused
+
+USUAL_WIDTH = 80
 
 
 class Format(StrEnum):
@@ -38,18 +41,19 @@ def show_json(value: Any) -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout, as wide as its content where nobody looks."""
-    from rich.console import Console
-    from rich.table import Table
+    """A table on stdout, or a block for each row where the screen is too narrow for it; as wide as
+    its content where nobody looks."""
+    from orchestrator.cli.tables import rendered
 
-    named = any(columns)
-    table = Table(title=title or None, title_justify="left", show_header=named)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console = Console(file=sys.stdout, soft_wrap=False, width=None if sys.stdout.isatty() else 160)
-    console.print(table)
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    print(rendered(title, columns, cells, width=screen_width()))
+
+
+def screen_width() -> int | None:
+    """Of the terminal, or what COLUMNS says of it; None where nobody looks."""
+    if not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size(fallback=(USUAL_WIDTH, 24)).columns
 
 
 def confirm(what: str, name: str, *, yes: bool, expect_seq: int | None, needs_seq: bool) -> None:

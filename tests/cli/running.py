@@ -38,7 +38,7 @@ SERVER.set_forkserver_preload(
         "orchestrator.ledger",
         "cyclopts.argument",
         "cyclopts.help.formatters",
-        "rich.table",
+        "orchestrator.cli.tables",
         "sqlalchemy.dialects.sqlite",
         "tests.cli.running",
     ]
