@@ -287,8 +287,10 @@ def read_site(home: Path | None = None) -> Site:
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
+    from orchestrator import logs
+
     try:
-        return load_site(home)
+        site = load_site(home)
     except ValidationError as error:
         raise ConfigError(
             tuple(
@@ -300,6 +302,8 @@ def read_site(home: Path | None = None) -> Site:
     except (SettingsError, UnicodeDecodeError, OSError) as error:
         why = str(error).partition(" from source")[0]
         raise ConfigError((f"site.env or a WARDSHIFT_ variable does not read: {why}",)) from error
+    logs.keep_in(site.home)
+    return site
 
 
 def guard_of(site: Site, *, lease_s: float) -> Guard:

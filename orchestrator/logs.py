@@ -1,5 +1,8 @@
 """How the processes speak to operators: JSON lines on stderr, or colours on a terminal.
 
+A command that a person runs speaks in sentences: its log lines go to a file in the home folder, so
+that they drown none of them. WARDSHIFT_LOG=1 puts them on stderr.
+
 Log is not audit: the ledger is. Nothing that looks like a Swedish personal identity
 number passes (design rule 11), and a log that cannot be written holds nobody up: a full
 disk, a closed pipe or a reader that stopped reading must not delay a return (rule 5).
@@ -7,17 +10,23 @@ disk, a closed pipe or a reader that stopped reading must not delay a return (ru
 
 import atexit
 import logging
+import os
 import queue
 import sys
 import threading
 from collections.abc import MutableMapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from orchestrator.core.text import without_identity
 
+COMMAND = "wardshift"
+COMMAND_FILE = "commands.log"
+MOST_BYTES = 4_000_000  # then the file begins anew, and the one before it is kept
+ON_STDERR = "WARDSHIFT_LOG"
 MOST_LINES = 10_000
 LAST_WORDS_S = 1.0
 
@@ -47,7 +56,8 @@ def drop_rendered(_logger: object, _method: str, line: Any) -> str:
 
 
 class Outlet:
-    """Takes log lines without ever waiting, and writes them to stderr from a thread of its own.
+    """Takes log lines without ever waiting, and writes them from a thread of its own: to stderr,
+    or, of a command (`is_quiet`), to its `file`, nowhere while it has none.
 
     Beyond ``most`` waiting lines, new ones are dropped and counted; the count is told
     when writing works again.
@@ -58,6 +68,8 @@ class Outlet:
         self._start = threading.Lock()
         self._writer: threading.Thread | None = None
         self.dropped = 0
+        self.is_quiet = False
+        self.file: Path | None = None
 
     def msg(self, line: str) -> None:
         """Accept one line; never blocks, never raises."""
@@ -88,14 +100,20 @@ class Outlet:
             # stderr is looked up each time: whoever runs this process may have put another there.
             # A stream that is closed or full is nobody's reason to stop.
             with suppress(OSError, ValueError):
-                _say(line)
+                self._put(line)
                 self._tell_dropped()
             self._lines.task_done()
 
     def _tell_dropped(self) -> None:
         if self.dropped:
             dropped, self.dropped = self.dropped, 0
-            _say(f'{{"event": "log.dropped", "lines": {dropped}}}')
+            self._put(f'{{"event": "log.dropped", "lines": {dropped}}}')
+
+    def _put(self, line: str) -> None:
+        if not self.is_quiet:
+            _say(line)
+        elif self.file is not None:
+            _append(self.file, line)
 
 
 def _say(line: str) -> None:
@@ -103,12 +121,21 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
+def _append(file: Path, line: str) -> None:
+    if file.exists() and file.stat().st_size > MOST_BYTES:
+        file.replace(file.with_suffix(".log.1"))
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(f"{line}\n")
+
+
 outlet = Outlet()
 atexit.register(outlet.drain)
 
 
 def configure(process: str, *, level: str = "INFO") -> None:
-    """Set up structlog for one process. Every line carries the process's name."""
+    """Set up structlog for one process. Every line carries the process's name. Those of a command
+    are kept in the file that `keep_in` names."""
+    outlet.is_quiet = process == COMMAND and not os.environ.get(ON_STDERR)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -126,8 +153,13 @@ def configure(process: str, *, level: str = "INFO") -> None:
     structlog.contextvars.bind_contextvars(process=process)
 
 
+def keep_in(home: Path) -> None:
+    """In which home folder a command's log lines are kept; one that is not there keeps none."""
+    outlet.file = home / COMMAND_FILE
+
+
 def _renderer() -> Any:
     with suppress(OSError, ValueError):
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not outlet.is_quiet:
             return structlog.dev.ConsoleRenderer()
     return structlog.processors.JSONRenderer()

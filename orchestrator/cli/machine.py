@@ -47,7 +47,7 @@ def up(
     from orchestrator.cli.everything import Wishes, start_everything
     from orchestrator.errors import ConfigError, Unavailable
 
-    logs.configure("wardshift", level="WARNING")
+    logs.configure("up", level="WARNING")
     folder = _home(home)
     check_port("--prefect-port", prefect_port)
     check_port("--sentinel-port", sentinel_port)

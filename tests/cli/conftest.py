@@ -58,8 +58,8 @@ class Home:
     def plan(self) -> Plan:
         return sound_plan().plan
 
-    def run(self, *words: str, typed: str | None = None) -> Ran:
-        return wardshift(*words, home=self.path, typed=typed)
+    def run(self, *words: str, typed: str | None = None, env: dict[str, str] | None = None) -> Ran:
+        return wardshift(*words, home=self.path, typed=typed, env=env)
 
     def seq(self, ward: WardId = WARD) -> int:
         """What a person would read in the list."""

@@ -59,7 +59,9 @@ class Ran:
         return json.loads(self.out)
 
 
-def wardshift(*words: str, home: Path, typed: str | None = None) -> Ran:
+def wardshift(
+    *words: str, home: Path, typed: str | None = None, env: dict[str, str] | None = None
+) -> Ran:
     """Run one command line to its end.
 
     `typed`: what a person types at a terminal; None: there is no terminal.
@@ -67,7 +69,9 @@ def wardshift(*words: str, home: Path, typed: str | None = None) -> Ran:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         out, err = Path(folder) / "out", Path(folder) / "err"
         terminal = "" if typed is None else _terminal(stack, typed)
-        process = SERVER.Process(target=_run, args=(words, str(home), str(out), str(err), terminal))
+        process = SERVER.Process(
+            target=_run, args=(words, str(home), str(out), str(err), terminal, env or {})
+        )
         process.start()
         process.join(LIMIT_S)
         if process.is_alive():
@@ -88,9 +92,11 @@ def _terminal(stack: contextlib.ExitStack, typed: str) -> str:
     return os.ttyname(slave)
 
 
-def _run(words: tuple[str, ...], home: str, out: str, err: str, terminal: str) -> None:
+def _run(
+    words: tuple[str, ...], home: str, out: str, err: str, terminal: str, env: dict[str, str]
+) -> None:
     """In the forked process: take over its streams, and be the command."""
-    os.environ["WARDSHIFT_HOME"] = home
+    os.environ.update(env, WARDSHIFT_HOME=home)
     os.dup2(os.open(terminal or os.devnull, os.O_RDWR | os.O_NOCTTY), 0)
     os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT), 1)
     os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT), 2)
@@ -100,6 +106,8 @@ def _run(words: tuple[str, ...], home: str, out: str, err: str, terminal: str) -
     code = run(words)
     sys.stdout.flush()
     sys.stderr.flush()
+    if "orchestrator.logs" in sys.modules:  # os._exit runs nothing that was to run at the end
+        sys.modules["orchestrator.logs"].outlet.drain()
     os._exit(code)
 
 
