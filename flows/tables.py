@@ -10,7 +10,9 @@ from typing import TypeAlias, assert_never
 from flows.wording import MARKS, clock_time, date_and_time, number, roles
 from orchestrator.core.decision import blocked_return
 from orchestrator.core.event import VerdictChanged
+from orchestrator.core.freeze import Freeze, roles_needed
 from orchestrator.core.gates.answer import Closed, GateAnswer, Open, Unknown
+from orchestrator.core.ids import Role
 from orchestrator.core.plan import Plan, Signal
 from orchestrator.core.seen import LastVerdict
 from orchestrator.core.soak import SoakProgress
@@ -207,25 +209,33 @@ def worst_words(ward: WardState) -> str:
     return MARKS[worst(item.verdict.level for item in ward.verdicts)]
 
 
+def _needed(plan: Plan, agreed: frozenset[Role]) -> str:
+    return roles_needed(plan.policy.resume_roles, agreed, lambda name: roles((Role(name),)))
+
+
+def _frozen(plan: Plan, freeze: Freeze) -> str:
+    agree = "" if freeze.agreed else " agree"
+    return f"frozen by {freeze.origin}; {_needed(plan, freeze.agreed)}{agree}"
+
+
 def _next(plan: Plan, state: ProgrammeState, ward: WardState) -> str:
     """The first thing that applies; what concerns patients now stands first."""
-    asked = roles(plan.policy.resume_roles)
     blocked = blocked_return(plan, ward)
     procedure = "" if blocked is None else blocked.downtime_procedure
     again = f"wardshift resume {ward.ward}"
-    frozen = "" if state.freeze is None else f"frozen by {state.freeze.origin}"
+    frozen = "" if state.freeze is None else _frozen(plan, state.freeze)
     applies = (
         (bool(procedure), procedure),
         (ward.phase is Phase.RETURNING, f"wardshift show {ward.ward}"),
         (
             ward.phase is Phase.ROLLED_BACK,
-            f"two of {asked}: {again} --role ROLE --reason TEXT",
+            f"{_needed(plan, ward.resume_roles)}: {again} --role ROLE --reason TEXT",
         ),
         (
             ward.held is not None,
             f"on hold ({ward.held}): {again} --reason TEXT",
         ),
-        (bool(frozen) and ward.phase is not Phase.ACCEPTED, f"{frozen}; two of {asked} agree"),
+        (bool(frozen) and ward.phase is not Phase.ACCEPTED, frozen),
         ("approved" in ward.closed_gates, "a role's approval is asked for"),
     )
     return next((words for holds, words in applies if holds), NONE)

@@ -133,9 +133,12 @@ def rollback(
     reason, role = plain(reason), plain(role)
     one = begin(ward, home, role)
     route = route_now(one)
-    confirm(_announcement(one, route, reason), ward, yes=yes, expect_seq=None, needs_seq=False)
     cause = Cause(trigger=Trigger.PERSON, reason=f"{role}: {reason}")
-    if not legacy_is_sick and may_be_exposed(one, route):
+    is_asked = not legacy_is_sick and may_be_exposed(one, route)
+    if is_asked and yes:  # else first the person's yes: that one must not wait for legacy
+        check_legacy(one, cause)
+    confirm(_announcement(one, route, reason), ward, yes=yes, expect_seq=None, needs_seq=False)
+    if is_asked and not yes:
         check_legacy(one, cause)
     report = until_done(one, cause, patience)
     _tell(one, report, format)

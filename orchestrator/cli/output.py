@@ -57,23 +57,24 @@ def screen_width() -> int | None:
 
 
 def confirm(what: str, name: str, *, yes: bool, expect_seq: int | None, needs_seq: bool) -> None:
-    """Say the exact change and have the name typed.
+    """Say the exact change and have the name typed; nothing is said of what cannot be.
 
     Raises: ConfigError where nobody can type and --yes was not given, or --yes without
     --expect-seq where a stale screen could do harm; Refused when another name is typed.
     """
-    say(what)
     if yes:
         if needs_seq and expect_seq is None:
             problem = (
                 "--yes needs --expect-seq N, so that a stale screen cannot act: N is the seq that "
-                f"`wardshift list` prints of {name} (of a programme: of the ward that froze it)"
+                f"`wardshift list` prints of {name} (of a programme: beside FROZEN)"
             )
             raise ConfigError((problem,))
+        say(what)
         return
     if not sys.stdin.isatty():
         words = "--yes --expect-seq N" if needs_seq else "--yes"
         raise ConfigError((f"nobody can confirm here (no terminal); a machine says {words}",))
+    say(what)
     print(f"Type {name} to go on: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != name:
         raise Refused("not_confirmed", "nothing was changed: that was another name")

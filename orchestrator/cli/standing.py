@@ -9,10 +9,11 @@ from orchestrator import logs
 from orchestrator.bootstrap import Installation, install
 from orchestrator.core.decision import blocked_return
 from orchestrator.core.event import Actor, Draft, Entry
+from orchestrator.core.freeze import roles_needed
 from orchestrator.core.gates.answer import GateAnswer, Open, not_open
 from orchestrator.core.gates.facts import GateFacts, Life
-from orchestrator.core.gates.rules import evaluate, not_frozen, ward_in_turn
-from orchestrator.core.ids import ActorKind
+from orchestrator.core.gates.rules import evaluate, not_frozen, not_held, ward_in_turn
+from orchestrator.core.ids import ActorKind, Role
 from orchestrator.core.plan import Plan, Purpose, Stage
 from orchestrator.core.route import ObservedRoute, Route, exposed_slices
 from orchestrator.core.soak import SoakProgress, soak_progress
@@ -177,7 +178,7 @@ def gates(standing: Standing, ward: WardState, life: Life) -> tuple[GateAnswer, 
         return ()
     facts = _facts(standing, ward, stage, life)
     if ward.phase is Phase.WAITING:
-        return (not_frozen(facts), ward_in_turn(facts))
+        return (not_frozen(facts), ward_in_turn(facts), not_held(facts))
     return evaluate(facts)
 
 
@@ -256,7 +257,15 @@ def frozen(standing: Standing) -> str | None:
     if freeze is None:
         return None
     agreed = _two_roles(standing, freeze.agreed, "--programme")
-    return f"FROZEN by {freeze.origin}: {freeze.reason}; {agreed}"
+    return f"FROZEN by {freeze.origin} (seq {frozen_seq(standing)}): {freeze.reason}; {agreed}"
+
+
+def frozen_seq(standing: Standing) -> int | None:
+    """The seq by which a word about the freeze is said; None while nothing is frozen."""
+    freeze = standing.state.freeze
+    if freeze is None:
+        return None
+    return freeze.seq if freeze.ward is None else standing.state.ward(freeze.ward).seq
 
 
 def local(standing: Standing, at: datetime | None) -> str:
@@ -320,11 +329,9 @@ def _gate_in_the_way(standing: Standing, ward: WardState) -> str:
     return f"{closed[0].evidence}: {closed[0].todo}{more}"
 
 
-def _two_roles(standing: Standing, agreed: frozenset[str], what: str) -> str:
-    asked = standing.installation.plan.policy.resume_roles
-    left = ", ".join(role for role in asked if role not in agreed)
-    needed = "one more" if agreed else "two"
-    return f"{needed} of {left}: wardshift resume {what} --role ROLE --reason TEXT"
+def _two_roles(standing: Standing, agreed: frozenset[Role], what: str) -> str:
+    needed = roles_needed(standing.installation.plan.policy.resume_roles, agreed)
+    return f"{needed}: wardshift resume {what} --role ROLE --reason TEXT"
 
 
 def routes_now(installation: Installation) -> dict[WardId, Route] | None:

@@ -5,6 +5,7 @@ the ward again. None of them works on a copy of the record, and rollback needs n
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator import logs
@@ -29,6 +30,7 @@ from orchestrator.core.state import Phase, WardState
 from orchestrator.errors import ConfigError, Conflict, Refused, Unavailable
 from orchestrator.service.desk import Desk
 from orchestrator.service.stopping import as_number, open_subjects
+from orchestrator.settings import Site
 from wards.model import WardId
 
 _OPTIONS = {Trigger.STOP: "report", Trigger.ALERT: "alert"}
@@ -62,6 +64,9 @@ def run(
     if plan is not None and installation.site.plan is not None:
         _check_site_plan(installation.site.plan, plan, installation.plan_hash)
     one = installation.plan
+    if _has_ledger(installation.site):
+        with suppress(Unavailable, ConfigError):  # said below, where it is made ready
+            installation.desk(person(role)).rehearsed().start()
     confirm(
         announcement(one, installation.plan_hash),
         one.name,
@@ -188,7 +193,8 @@ def resume(
         programme: The freeze of the programme instead of a ward.
         home: Home folder (or WARDSHIFT_HOME).
         yes: Do not ask (needs --expect-seq).
-        expect_seq: The seq that `show` printed (with --programme: of the returned ward).
+        expect_seq: The seq that `show` printed (with --programme: that `list` prints beside
+            FROZEN).
         format: table or json.
     """
     standing = stand(home)
@@ -264,6 +270,12 @@ def _subject(mine: WardState, report: str | None, alert: str | None) -> tuple[Tr
         return Trigger.STOP, as_number(report)
     if alert is not None:
         return Trigger.ALERT, alert
+    if mine.phase in (Phase.RETURNING, Phase.ROLLED_BACK):
+        raise Refused(
+            "has_begun",
+            f"{mine.ward} is {mine.phase}: a return that has begun is never taken back. To go on "
+            f"afterwards, two roles: wardshift resume {mine.ward} --role ROLE --reason TEXT",
+        )
     standing = open_subjects(mine)
     if len(standing) == 1:
         return standing[0]
@@ -341,15 +353,28 @@ def _change(
     if standing.record.problem is not None:
         raise Unavailable("ledger", f"{standing.record.problem}; {ONLY_RETURNS}")
     if expect_seq is not None and expect_seq != mine.seq:
-        raise Conflict(f"ward {mine.ward}", expected=expect_seq, found=mine.seq)
+        raise Conflict(
+            f"the freeze by {mine.ward}" if typed else f"ward {mine.ward}",
+            expected=expect_seq,
+            found=mine.seq,
+        )
+    desk = standing.installation.desk(person(role))
+    say_it(desk.rehearsed(), mine.seq)
     if not yes:
-        say(f"{mine.ward} is {mine.phase} at {mine.stage or 'no stage yet'}, seq {mine.seq}.")
+        say(_as_shown(standing, mine, typed))
     confirm(what, typed or mine.ward, yes=yes, expect_seq=expect_seq, needs_seq=True)
-    written = say_it(standing.installation.desk(person(role)), mine.seq)
+    written = say_it(desk, mine.seq)
     if not written:
         say("It was said before; nothing was changed.")
     _show_again(standing.installation, mine.ward, form, written=len(written))
     return 0
+
+
+def _as_shown(standing: Standing, mine: WardState, programme: str) -> str:
+    """What the word will be about, in one line."""
+    if programme:
+        return f"{programme} is {frozen(standing)}."
+    return f"{mine.ward} is {mine.phase} at {mine.stage or 'no stage yet'}, seq {mine.seq}."
 
 
 def _show_again(installation: Installation, ward: WardId, form: Format, *, written: int) -> None:
@@ -365,6 +390,11 @@ def _show_again(installation: Installation, ward: WardId, form: Format, *, writt
 
 def _beds(plan: Plan, mine: WardState) -> str:
     return f"{mine.ward} ({plan.ward(WardId(mine.ward)).beds} beds)"
+
+
+def _has_ledger(site: Site) -> bool:
+    """Looking for one that is not there would make an empty file of it."""
+    return bool(site.ledger_url) or (site.home / "ledger.sqlite").exists()
 
 
 def _check_site_plan(named: Path, given: Path, plan_hash: str) -> None:

@@ -4,6 +4,7 @@ What begins and ends a freeze is in the fold of the ledger (`state.py`). Source:
 sections 4 and 8.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -52,3 +53,13 @@ def frozen_by_report(ward: WardId, report: str, since: datetime, seq: int) -> Fr
     """The freeze that a report from the bedside begins."""
     reason = f"the line was stopped at the bedside (report {report})"
     return Freeze(ward=ward, reason=reason, since=since, report=report, seq=seq)
+
+
+def roles_needed(
+    asked: tuple[Role, ...], agreed: frozenset[Role], named: Callable[[str], str] = str
+) -> str:
+    """Who must still agree that things go on, in words; and who has."""
+    left = ", ".join(named(role) for role in asked if role not in agreed)
+    if not agreed:
+        return f"two of {left}"
+    return f"{', '.join(named(role) for role in sorted(agreed))} has agreed; one more of {left}"

@@ -5,7 +5,7 @@ None of these is needed for a rollback. Source: design section 13, rules 3 and 9
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.core.event import (
     ApprovalGiven,
@@ -41,6 +41,11 @@ class Desk:
     plan_hash: str
     book: Book
     scribe: Scribe
+    is_rehearsal: bool = False
+
+    def rehearsed(self) -> "Desk":
+        """A desk that takes and refuses the same words, and writes none of them."""
+        return replace(self, is_rehearsal=True)
 
     def start(self) -> ProgrammeState:
         """Start the programme under this plan; starting it again under the same plan is no harm."""
@@ -185,6 +190,8 @@ class Desk:
             if happening is None:
                 return ()
             _check_text(happening)
+            if self.is_rehearsal:
+                return ()
             try:
                 return self.book.decide((self.scribe.draft(ward, happening),))
             except Conflict as error:

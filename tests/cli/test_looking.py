@@ -18,8 +18,8 @@ ROW = {
     "ward", "beds", "phase", "stage", "in the candidate", "verdict", "soak", "epoch", "seq", "next",
 }  # fmt: skip
 ABOVE = {
-    "programme", "plan_hash", "is_started", "at", "seen_by", "head", "frozen", "ledger_problem",
-    "ledger_damaged", "events_remembered", "routes_read", "routes_kept_by",
+    "programme", "plan_hash", "is_started", "at", "seen_by", "head", "frozen", "frozen_seq",
+    "ledger_problem", "ledger_damaged", "events_remembered", "routes_read", "routes_kept_by",
 }  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def test_without_signs_of_life_a_gate_is_not_open(home: Home, more) -> None:
 
 def test_a_ward_that_waits_is_shown_with_what_it_waits_for(home: Home) -> None:
     found = home.run("show", SECOND, "--format", "json").json
-    assert [row["gate"] for row in found["gates"]] == ["not_frozen", "ward_in_turn"]
+    assert [row["gate"] for row in found["gates"]] == ["not_frozen", "ward_in_turn", "not_held"]
 
 
 def test_history_tells_every_happening_in_words(home: Home) -> None:

@@ -8,7 +8,9 @@ RULES too, in files of their own beside this one. Source: design section 10; rul
 
 from collections.abc import Callable
 
-from orchestrator.core.alarm import alarms
+from orchestrator.core.alarm import Alarm, alarms
+from orchestrator.core.event import Trigger
+from orchestrator.core.freeze import roles_needed
 from orchestrator.core.gates.answer import Closed, GateAnswer, Open, Unknown
 from orchestrator.core.gates.drill import drilled
 from orchestrator.core.gates.facts import GateFacts
@@ -46,8 +48,8 @@ def not_frozen(facts: GateFacts) -> GateAnswer:
     return _no(
         "not_frozen",
         f"since {since:%Y-%m-%d %H:%M} by {freeze.origin}: {freeze.reason}",
-        "find the cause, then two different roles agree: wardshift resume --programme "
-        "--role ROLE --reason TEXT",
+        f"find the cause; {roles_needed(facts.plan.policy.resume_roles, freeze.agreed)}: "
+        "wardshift resume --programme --role ROLE --reason TEXT",
     )
 
 
@@ -73,6 +75,8 @@ def ward_in_turn(facts: GateFacts) -> GateAnswer:
     )
     allowed = facts.plan.policy.max_exposed_wards
     if facts.ward.ward not in facts.programme.order:
+        if facts.programme.plan_hash is None:
+            return _no("ward_in_turn", "the programme is not started", "wardshift run")
         return _no("ward_in_turn", "the ward is not in the programme", "check the plan")
     if len(open_ones) < allowed:
         return _yes("ward_in_turn", f"{len(open_ones)} of {allowed} places before it are taken")
@@ -206,8 +210,23 @@ def no_alarms(facts: GateFacts) -> GateAnswer:
     return _no(
         "no_alarms",
         "; ".join(f"{one.reason} ({one.code})" for one in found),
-        "mend the cause; an alert must resolve, a silence must end",
+        "; ".join(dict.fromkeys(_settled_by(one, facts) for one in found)),
     )
+
+
+def _settled_by(one: Alarm, facts: GateFacts) -> str:
+    """What a person does about an alarm, by what raised it."""
+    match one.trigger:
+        case Trigger.STOP:
+            return (
+                f"look at it on the ward: wardshift acknowledge {one.subject} --role ROLE; "
+                f"when it is settled: wardshift cancel {facts.ward.ward} --report {one.subject} "
+                "--role ROLE --reason TEXT"
+            )
+        case Trigger.PROGRAMME:
+            return "wardshift resume --programme --role ROLE --reason TEXT"
+        case _:
+            return "mend the cause; an alert must resolve, a silence must end"
 
 
 def baselines_known(facts: GateFacts) -> GateAnswer:
