@@ -156,7 +156,7 @@ VIEWS: dict[str, View] = {
         View(form_without_ward, ("STOPPA", "Välj avdelning")),
         View(form_in_english, ("STOP<", "Medicin 52")),
         View(closed, ("wardshift stop-code",), status=403),
-        View(unknown_ward, ("INTE MOTTAGET", "ingenstans"), status=404),
+        View(unknown_ward, ("Inget är skickat än", "ingenstans"), status=404),
         View(something_missing, ("INTE MOTTAGET", "texten försvinner"), status=422),
         View(too_many, ("INTE MOTTAGET", "För många försök"), status=429),
         View(too_long, ("INTE MOTTAGET", "för mycket text"), status=413),
