@@ -9,6 +9,7 @@ from flows.ending import STOPPED, TAKEN_BACK, End
 from flows.place import by_role
 from flows.reading import LedgerReader, reader_of
 from flows.wanted import REFUSED
+from orchestrator.adapters.notify import tell_the_rest
 from orchestrator.bootstrap import Installation
 from orchestrator.core.decision import Hold, Rollback
 from orchestrator.core.event import Cause, Draft, Trigger
@@ -49,6 +50,13 @@ class _Known:
 
 def stop(installation: Installation, ward: WardId, *, role: str, words: str) -> End:
     """Record a report, freeze, and return the ward if it is confirmed."""
+    try:
+        return _stop(installation, ward, role=role, words=words)
+    finally:
+        tell_the_rest(installation.notifier)
+
+
+def _stop(installation: Installation, ward: WardId, *, role: str, words: str) -> End:
     line, known = _line(installation, role)
     try:
         number = line.report(ward, Role(role), words=words).report
@@ -65,6 +73,13 @@ def stop(installation: Installation, ward: WardId, *, role: str, words: str) -> 
 
 def stop_everything(installation: Installation, *, role: str, reason: str) -> End:
     """Record that the programme is stopped, and return every ward that is exposed."""
+    try:
+        return _stop_everything(installation, role=role, reason=reason)
+    finally:
+        tell_the_rest(installation.notifier)
+
+
+def _stop_everything(installation: Installation, *, role: str, reason: str) -> End:
     scribe = installation.scribe(by_role(role))
     known = _Known(reader_of(installation), scribe)
     stop_programme(scribe, installation.notifier, Role(role), reason)

@@ -18,6 +18,7 @@ from orchestrator.adapters.clock import SystemClock
 from orchestrator.ports import Notifier, Page
 
 WAITING_PAGES = 1000
+PAGES_WITHIN_S = 5.0
 log = structlog.get_logger()
 
 
@@ -62,6 +63,13 @@ class FanOut:
         for teller in self._tellers:
             teller.take(page)
 
+    def settle(self, *, timeout_s: float) -> bool:
+        """Whether all that was handed over so far is told, or given up, within the time."""
+        left_s = _until(timeout_s)
+        marks = [teller.mark(left_s) for teller in self._tellers]
+        told = [mark is not None and mark.wait(left_s()) for mark in marks]
+        return all(told)
+
     def close(self, *, timeout_s: float) -> bool:
         """Take no more; whether all that was handed over is told within the time."""
         left_s = _until(timeout_s)
@@ -74,7 +82,7 @@ class _Teller:
 
     def __init__(self, notifier: Notifier, waiting: int) -> None:
         self._notifier = notifier
-        self._pages: Queue[Page | None] = Queue(waiting)
+        self._pages: Queue[Page | threading.Event | None] = Queue(waiting)
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
         self._thread.start()
 
@@ -87,6 +95,15 @@ class _Teller:
         if not is_taken:
             log.error("page.dropped", ward=page.ward, code=page.code, by=self._name())
 
+    def mark(self, left_s: Callable[[], float]) -> threading.Event | None:
+        """Set once everything before it is told; None when it found no room."""
+        mark = threading.Event()
+        try:
+            self._pages.put(mark, timeout=left_s())
+        except Full:
+            return None
+        return mark
+
     def close(self, left_s: Callable[[], float]) -> bool:
         try:
             self._pages.put(None, timeout=left_s())
@@ -96,14 +113,27 @@ class _Teller:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (page := self._pages.get()) is not None:
-            try:
-                self._notifier.page(page)
-            except Exception:  # outermost loop of this thread: the next page must be told
-                log.exception("page.failed", ward=page.ward, code=page.code, by=self._name())
+        while (taken := self._pages.get()) is not None:
+            if isinstance(taken, Page):
+                self._tell(taken)
+            else:
+                taken.set()
+
+    def _tell(self, page: Page) -> None:
+        try:
+            self._notifier.page(page)
+        except Exception:  # outermost loop of this thread: the next page must be told
+            log.exception("page.failed", ward=page.ward, code=page.code, by=self._name())
 
     def _name(self) -> str:
         return type(self._notifier).__name__
+
+
+def tell_the_rest(notifier: Notifier) -> None:
+    """Before a process ends: its pages go out on threads that end with it. Waits PAGES_WITHIN_S at
+    most, so it comes after everything else that the process has to do."""
+    if isinstance(notifier, FanOut) and not notifier.settle(timeout_s=PAGES_WITHIN_S):
+        log.error("page.abandoned", waited_s=PAGES_WITHIN_S)
 
 
 def _until(timeout_s: float) -> Callable[[], float]:

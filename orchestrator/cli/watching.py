@@ -54,6 +54,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
         port: Where the ward board, /healthz and /metrics listen; else the site's; 0: a free one.
     """
     from orchestrator.adapters.metrics import SentinelMetrics
+    from orchestrator.adapters.notify import tell_the_rest
     from orchestrator.adapters.tokens import TokenFile
     from orchestrator.bootstrap import code_version, install
     from orchestrator.web.alerts import Receiver
@@ -93,6 +94,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
         one.stand_down()
         for each in (*polls, tokens, follower):
             each.stop()
+        tell_the_rest(installation.notifier)
     return 0
 
 
@@ -106,6 +108,7 @@ def guard(*, home: Path | None = None, lease_s: float = 5.0) -> int:
         lease_s: How long a missing lease is waited for; a lease that is there says its own.
     """
     from orchestrator.adapters.clock import clock_from
+    from orchestrator.adapters.notify import tell_the_rest
     from orchestrator.bootstrap import guard_of, read_site
 
     logs.configure("guard")
@@ -116,6 +119,7 @@ def guard(*, home: Path | None = None, lease_s: float = 5.0) -> int:
     every_s = min(SLOWEST_LOOK_S, lease_s / LOOKS_A_LEASE)
     with announced(site.home, "guard", None):
         keep_on(one.step, every_s=every_s, clock=clock_from(site.clock_file))
+        tell_the_rest(one.notifier)
     return 0
 
 

@@ -163,6 +163,28 @@ def test_pages_that_find_no_room_are_said_to_be_dropped() -> None:
     assert fan_out.close(timeout_s=AMPLE_S)
 
 
+def test_what_was_handed_over_is_told_before_a_process_ends_and_it_may_go_on() -> None:
+    hanging, sound = Hanging(), FakeNotifier()
+    fan_out = FanOut((hanging, sound))
+    fan_out.page(page("first"))
+    hanging.taken.wait(AMPLE_S)
+    assert not fan_out.settle(timeout_s=0.2)
+    hanging.go.set()
+    fan_out.page(page("second"))
+    assert fan_out.settle(timeout_s=AMPLE_S)
+    assert [item.code for item in sound.pages] == ["first", "second"]
+
+
+def test_one_that_finds_no_room_is_not_settled() -> None:
+    hanging = Hanging()
+    fan_out = FanOut((hanging,), waiting=1)
+    fan_out.page(page())
+    hanging.taken.wait(AMPLE_S)
+    fan_out.page(page())
+    assert not fan_out.settle(timeout_s=0.2)
+    hanging.go.set()
+
+
 def test_a_page_in_the_log_is_an_error_that_says_what_to_do() -> None:
     with capture_logs() as lines:
         LogNotifier().page(page())

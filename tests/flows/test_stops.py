@@ -1,5 +1,6 @@
 """Stops as Prefect shows them and as its buttons make them; no Prefect server is needed for it."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from flows.ending import FROZEN, ROLLED_BACK, STOPPED, TAKEN_BACK, programme_end
 from flows.record import Showing
 from flows.story import Telling, tell
 from flows.wanted import REFUSED
+from orchestrator.adapters.notify import FanOut
 from orchestrator.core import event as ev
 from orchestrator.core.route import is_exposed
+from orchestrator.ports import Page
 from tests.flows.stage import Stage
 from tests.flows.tales import Tale
 from tests.plans import CSO, FIRST, HEAD, SECOND
@@ -126,3 +129,36 @@ def test_taking_in_hand_and_taking_back(stage: Stage) -> None:
     assert cancel(CSO).name == TAKEN_BACK
     assert stop_hand.acknowledge(stage.installation, "zzzz", role=CSO).name == REFUSED
     assert stop_hand.stop(stage.installation, FIRST, role="janitor", words="").name == REFUSED
+
+
+class AtTheEnd(FanOut):
+    """Tells nobody before it is asked whether all is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._may_tell = threading.Event()
+        super().__init__((self._Slow(self.told, self._may_tell),))
+
+    def settle(self, *, timeout_s: float) -> bool:
+        self._may_tell.set()
+        return super().settle(timeout_s=timeout_s)
+
+    class _Slow:
+        def __init__(self, told: list[str], may_tell: threading.Event) -> None:
+            self._told, self._may_tell = told, may_tell
+
+        def page(self, page: Page) -> None:
+            self._may_tell.wait(60)
+            self._told.append(page.code)
+
+
+def test_a_run_does_not_end_before_its_pages_are_told(stage: Stage) -> None:
+    """They go out on threads that end with the run's process."""
+    pager = AtTheEnd()
+    stage.installation.__dict__["notifier"] = pager
+    stop_hand.stop(stage.installation, FIRST, role=NURSE, words="text vanishes")
+    assert pager.told == ["stop_reported"]
+    again = AtTheEnd()
+    stage.installation.__dict__["notifier"] = again
+    stop_hand.stop_everything(stage.installation, role=CSO, reason="doses")
+    assert again.told == ["programme_stopped"]
