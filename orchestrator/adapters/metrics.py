@@ -6,7 +6,7 @@ real seconds; the parts follow one another. What a return may come to need is sh
 No label holds anything but a ward, a trigger, or one of a few fixed words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
@@ -113,6 +113,12 @@ class SentinelMetrics:
         self._exposed = self._gauge("wardshift_exposed_wards", "Wards with a slice exposed")
         self._blind = self._gauge("wardshift_blind_signals", "Signals of wards without sight")
         self._pending = self._gauge("wardshift_ledger_pending", "Drafts not yet in the ledger")
+        self._reports = self._gauge(
+            "wardshift_reports_unanswered", "Reports from the bedside that nobody has in hand"
+        )
+        self._oldest_report = self._gauge(
+            "wardshift_report_waiting_seconds", "Since the ward's oldest of them was made", "ward"
+        )
         self._active = self._gauge("wardshift_active", "1: this sentinel leads; 0: it stands by")
         self._ticks = Counter("wardshift_ticks", "Ticks ended", registry=self._registry)
         self._rollbacks = Counter(
@@ -196,6 +202,18 @@ class SentinelMetrics:
     def pending(self, drafts: int) -> None:
         """How many drafts wait for the ledger."""
         self._pending.set(drafts)
+
+    def reports(self, waiting: Sequence[tuple[WardId, float]]) -> None:
+        """How long each report from the bedside has waited for somebody to take it in hand, in
+        seconds of the installation's clock. A sentinel that stands by says so too: it may be the
+        only one that has heard of it."""
+        oldest: dict[WardId, float] = {}
+        for ward, waited_s in waiting:
+            oldest[ward] = max(waited_s, oldest.get(ward, 0.0))
+        self._reports.set(len(waiting))
+        self._oldest_report.clear()
+        for ward, waited_s in oldest.items():
+            self._oldest_report.labels(ward=ward).set(waited_s)
 
     def silences(self, silences_s: Mapping[Via, float]) -> None:
         """Real seconds since each polled alert source answered."""

@@ -57,6 +57,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
     from orchestrator.adapters.notify import tell_the_rest
     from orchestrator.adapters.tokens import TokenFile
     from orchestrator.bootstrap import code_version, install
+    from orchestrator.service.stopping import unanswered
     from orchestrator.web.alerts import Receiver
     from orchestrator.web.gauges import PageGauges
     from orchestrator.web.pages import serve
@@ -86,6 +87,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
         metrics.pending(follower.pending())
         metrics.way_back(one.way_back())
         metrics.silences(hearing.silences_s())
+        metrics.reports(unanswered(follower.state(), installation.clock.now()))
 
     with announced(installation.site.home, "sentinel", local_url(host, port)):
         for each in (follower, tokens, *polls):

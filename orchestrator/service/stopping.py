@@ -195,9 +195,7 @@ class AcknowledgementClock:
 
     def look(self) -> None:
         """Page for each report whose next period has begun; after a restart once more."""
-        open_ones = tuple(
-            (ward, one) for ward, one in all_reports(self.state()) if one.is_unanswered
-        )
+        open_ones = _unanswered(self.state())
         for ward, one in open_ones:
             self._remind(ward.ward, one)
         self._paged = {one.report: self._paged.get(one.report, 0) for _, one in open_ones}
@@ -208,6 +206,19 @@ class AcknowledgementClock:
         if period > self._paged.get(one.report, 0):
             self._paged[one.report] = period
             self.notifier.page(_reminder_page(ward, one, waited_s))
+
+
+def unanswered(state: ProgrammeState, now: datetime) -> tuple[tuple[WardId, float], ...]:
+    """How long each report has waited for somebody to take it in hand, a right code or not, in
+    seconds of the clock that it was made by; never below 0, though a clock be set back."""
+    return tuple(
+        (ward.ward, max(0.0, (now - one.made_at).total_seconds()))
+        for ward, one in _unanswered(state)
+    )
+
+
+def _unanswered(state: ProgrammeState) -> tuple[tuple[WardState, StopReport], ...]:
+    return tuple((ward, one) for ward, one in all_reports(state) if one.is_unanswered)
 
 
 def as_number(said: str) -> str:

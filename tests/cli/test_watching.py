@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.service.leases import GUARD, SENTINEL
 from orchestrator.web.pages import serve
 from tests.cli.conftest import WARD, Home
+from tests.real.servers import Reply, web_server
 from wards.practice.hospital import Hospital
 
 LIMIT_S = 60.0
@@ -173,6 +175,45 @@ def test_a_sentinel_shows_what_a_return_may_come_to_need(ready: Home, hospital: 
         assert wait_until(lambda: shows(*well), timeout_s=LIMIT_S), get(metrics)[1]
         hospital.behave(refuse_routes=True)
         assert wait_until(lambda: shows("wardshift_routes_read 0.0"), timeout_s=LIMIT_S)
+
+
+def post(url: str, body: object) -> int:
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def test_a_stop_at_the_bedside_reaches_the_pager_and_is_shown_until_it_is_in_hand(
+    make_ready: Callable[..., Home],
+) -> None:
+    """The first try fails, and the process is ended before the next: the page is told all the
+    same. Whoever has no pager set is told so at the start."""
+    is_up = threading.Event()
+    with web_server(lambda _: Reply(200 if is_up.is_set() else 503)) as server:
+        ready = make_ready(pager=server.url)
+        assert ready.run("stop-code", "nurse").code == 0  # else the form is closed
+        with running(ready, "sentinel") as one:
+            address = one.address()
+            stop = {"ward": WARD, "role": "nurse", "code": "wrong"}
+            assert wait_until(lambda: post(f"{address}/api/stop", stop) == 202, timeout_s=LIMIT_S)
+            shown = "wardshift_reports_unanswered 1.0"
+            assert wait_until(lambda: shown in get(f"{address}/metrics")[1], timeout_s=LIMIT_S)
+            assert wait_until(lambda: bool(server.asked), timeout_s=LIMIT_S)
+            one.process.terminate()
+            assert wait_until(lambda: "process.stopped" in one.log.read_text(), timeout_s=LIMIT_S)
+            tried = len(server.asked)
+            is_up.set()
+            assert one.process.wait(LIMIT_S) == 0
+            assert "pager.unset" not in one.log.read_text()
+        pages = [json.loads(asked.body)[0]["labels"] for asked in server.asked]
+        assert {page["code"] for page in pages} == {"stop_unproven"}
+        assert len(pages) > tried
 
 
 def test_a_second_sentinel_stands_by_healthy_and_takes_over(ready: Home) -> None:

@@ -121,6 +121,23 @@ def test_a_sentinel_that_stands_by_says_nothing_of_wards() -> None:
     assert (seen["wardshift_exposed_wards", ""], seen["wardshift_blind_signals", ""]) == (0, 0)
 
 
+def test_reports_that_nobody_has_in_hand_are_shown_with_the_age_of_each_wards_oldest() -> None:
+    metrics = made()
+
+    def shown() -> dict[str, float]:
+        return {
+            label or name: n for (name, label), n in samples(metrics).items() if "report" in name
+        }
+
+    assert shown() == {"wardshift_reports_unanswered": 0}
+    metrics.reports(((AVA, 12.5), (AVA, 310.0), (MED, 3.0)))
+    assert shown() == {"wardshift_reports_unanswered": 3, "ava-1": 310.0, "med-2": 3.0}
+    metrics.reports(((MED, 4.0),))
+    assert shown() == {"wardshift_reports_unanswered": 1, "med-2": 4.0}
+    metrics.active(is_active=False)
+    assert shown() == {"wardshift_reports_unanswered": 1, "med-2": 4.0}
+
+
 def test_probes_and_those_that_went_wrong_are_counted() -> None:
     metrics = made()
     metrics.probed(12, 5)

@@ -56,6 +56,7 @@ def exposed() -> dict[str, set[str]]:
     shown.legacy(WardId("ava-1"), is_ready=True)
     shown.silences({Via.PROMETHEUS: 1.0})
     shown.answered(200)
+    shown.reports([(WardId("ava-1"), 1.0)])
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(shown.page().decode()):
         for sample in family.samples:
@@ -128,6 +129,7 @@ WELL: Series = {
     'wardshift_journal_unwritten{instance="a"}': "0",
     'wardshift_alert_source_silent_seconds{instance="a",source="prometheus"}': "2",
     'wardshift_alert_source_silent_seconds{instance="b",source="prometheus"}': "0+10",
+    'wardshift_report_waiting_seconds{instance="b",ward="ava-1"}': "119",
     'wardshift_alerts_unplaced_total{instance="a"}': "0",
     'wardshift_rollbacks_total{instance="a",trigger="breach"}': "0",
     'wardshift_returns_pending_total{instance="a"}': "0",
@@ -199,6 +201,10 @@ TOLD: Mapping[str, tuple[Series, set[str]]] = {
     "no list of alerts answers": (
         {'wardshift_alert_source_silent_seconds{instance="a",source="prometheus"}': "61"},
         {"AlertsUnheard"},
+    ),
+    "a report that only the one that stands by has heard of": (
+        {'wardshift_report_waiting_seconds{instance="b",ward="ava-1"}': "121"},
+        {"ReportUnanswered"},
     ),
     "an alert names no ward": (
         {f"wardshift_alerts_unplaced_total{A}": JUST_NOW},

@@ -9,7 +9,7 @@ from orchestrator.core.ids import Role
 from orchestrator.core.receipt import Became
 from orchestrator.core.state import Phase
 from orchestrator.errors import Refused, Unavailable
-from orchestrator.service.stopping import LETTERS, SOMEBODY, StopLine
+from orchestrator.service.stopping import LETTERS, SOMEBODY, StopLine, unanswered
 from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, SECOND, SLOW
 from tests.stops import (
     NURSE,
@@ -160,6 +160,27 @@ def test_nobody_takes_it_in_hand_and_it_pages_once_a_period(world, line):
     world.clock.advance(WITHIN_S)
     remind()
     assert len(pages(world)) == 4
+
+
+def test_what_waits_is_counted_from_the_report_until_somebody_takes_it_in_hand(world, line):
+    """Whether its code was right or not; what was taken back waits for nobody."""
+
+    def waits_s():
+        return [waited_s for _, waited_s in unanswered(line.state(), world.clock.now())]
+
+    assert waits_s() == []
+    first = line.report(FIRST, NURSE, reporter="a").report
+    world.clock.advance(60.0)
+    second = line.unproven(FIRST, NURSE).report
+    world.clock.advance(5.0)
+    assert waits_s() == [65.0, 5.0]
+    world.clock.jump(-30.0)
+    assert waits_s() == [35.0, 0.0]
+    line.acknowledge(second, CSO)
+    assert [ward for ward, _ in unanswered(line.state(), world.clock.now())] == [FIRST]
+    cancel(world, first)
+    world.sentinels[0].turn()
+    assert waits_s() == []
 
 
 def test_who_takes_it_first_stays(world, line):
