@@ -186,6 +186,11 @@ class _Facts:
     def is_exposed(self) -> bool:
         return bool(self.view.exposed)
 
+    @property
+    def is_reported(self) -> bool:
+        """Nobody has answered for a report of the ward, with a right code or without one."""
+        return any(one.is_unanswered for one in self.state.concerns.reports)
+
     def worst_of(self, purpose: Purpose) -> Level | None:
         names = {signal.name for signal in self.plan.signals_for(purpose)}
         levels = [item.level for item in self.verdicts if item.signal in names]
@@ -317,7 +322,7 @@ HEADS: tuple[tuple[Head, Callable[[_Facts], bool]], ...] = (
     (Head.SIDE_UNKNOWN, lambda it: not it.routes_read),
     (Head.NO_ROUTE, lambda it: it.view.route is None),
     (Head.BLIND, lambda it: it.is_exposed and it.level in (None, Level.BLIND)),
-    (Head.ALARMED, lambda it: it.is_exposed and bool(it.alarms)),
+    (Head.ALARMED, lambda it: it.is_exposed and (bool(it.alarms) or it.is_reported)),
     (Head.LEGACY_SICK, lambda it: not it.is_exposed and _is_legacy_sick(it)),
     (Head.MOVING, lambda it: it.is_at(Phase.PROMOTING)),
     (Head.WARN, lambda it: it.is_exposed and it.level is Level.WARN),

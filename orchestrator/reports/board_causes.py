@@ -5,6 +5,8 @@ from what is structured beside it: trigger, role, report, alert. Only what a per
 through as it is, in quotation marks. Invariant: nothing is said to have gone back before it has.
 """
 
+from collections.abc import Iterable, Iterator
+
 from orchestrator.core.alarm import Alarm
 from orchestrator.core.concern import Concerns
 from orchestrator.core.event import NOT_SAID, Cause, ProgrammeStopped, Trigger
@@ -41,6 +43,15 @@ def alarm_said(
     else:
         named = _alert(concerns, one.subject, words)
     return f"{named or words.triggers[one.trigger]} ({words.alarms[one.code]})"
+
+
+def waiting_said(concerns: Concerns, known: Iterable[Alarm], words: Words) -> Iterator[str]:
+    """The reports that nobody has answered for, without those that are told as alarms anyway."""
+    told = {one.subject for one in known}
+    for one in concerns.reports:
+        if one.is_unanswered and one.report not in told:
+            named = _report(concerns, one.report, words)
+            yield words.labels.unanswered.format(report=named)
 
 
 def cause_said(cause: Cause, concerns: Concerns, words: Words) -> str:

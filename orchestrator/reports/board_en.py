@@ -35,6 +35,7 @@ LABELS = Labels(
     alarm_lines="Alerts and reports",
     alarm_alert="alert {name}",
     alarm_report="report {report} from the {role}",
+    unanswered="{report} waits for an answer",
     alarm_programme="the whole programme was stopped by the {role}: {said}",
     quote="“{said}”",
     returned_at="began",

@@ -21,6 +21,7 @@ from orchestrator.reports.board_causes import (
     freeze_said,
     quoted,
     role_named,
+    waiting_said,
 )
 from orchestrator.reports.board_codes import Head, Sign, Watcher
 from orchestrator.reports.board_en import EN
@@ -258,10 +259,12 @@ def _parts(row: WardRow, board: Board, words: Words) -> dict[str, str]:
 def _against(row: WardRow, board: Board, words: Words) -> str:
     """The alarms that stand against the ward's exposure, the gravest first; without any, the
     worst signal."""
-    if not row.alarms:
-        return _signal(row.signals[0], words) if row.signals else words.labels.not_judged
     ordered = sorted(row.alarms, key=lambda one: -one.level)
-    return "; ".join(alarm_said(one, row.concerns, board.stopped, words) for one in ordered)
+    said = [alarm_said(one, row.concerns, board.stopped, words) for one in ordered]
+    said += waiting_said(row.concerns, row.alarms, words)
+    if not said:
+        return _signal(row.signals[0], words) if row.signals else words.labels.not_judged
+    return "; ".join(said)
 
 
 def _first_upper(text: str) -> str:
@@ -359,7 +362,7 @@ def _lines(row: WardRow, board: Board, words: Words) -> Iterable[Line]:
         yield Line(label=labels.soak, text=counted)
     if row.is_exposed:
         yield Line(label=labels.lease, text=_age(row.lease_age_s, words) or labels.no_lease)
-    if row.alarms:
+    if row.alarms or any(waiting_said(row.concerns, (), words)):
         yield Line(label=labels.alarm_lines, text=_first_upper(_against(row, board, words)))
     if row.drill is not None:
         yield Line(label=labels.drill, text=_drill(row.drill, board, words))

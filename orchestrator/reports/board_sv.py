@@ -35,6 +35,7 @@ LABELS = Labels(
     alarm_lines="Larm och anmälningar",
     alarm_alert="larmet {name}",
     alarm_report="anmälan {report} från {role}",
+    unanswered="{report} väntar på svar",
     alarm_programme="hela införandet stoppades av {role}: {said}",
     quote="”{said}”",
     returned_at="började",

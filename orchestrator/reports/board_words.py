@@ -72,6 +72,7 @@ class Labels:
     alarm_lines: str
     alarm_alert: str
     alarm_report: str
+    unanswered: str
     alarm_programme: str
     quote: str
     returned_at: str

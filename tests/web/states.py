@@ -254,6 +254,14 @@ def reported(look: Look) -> None:
     look(one)
 
 
+def reported_without_a_code(look: Look) -> None:
+    """Somebody pressed stop without a right code: nothing froze, and somebody must go and ask."""
+    one = _at("notes")
+    line_of(one.world).unproven(FIRST, NURSE, words="texten försvinner")
+    one.tick(2)
+    look(one)
+
+
 def returned() -> Stage:
     """A ward that came back because its screens were slow, and the freeze that follows."""
     one = _at("notes")
@@ -299,6 +307,7 @@ STATES: dict[str, State] = {
         State(exposed_warn, Head.WARN, ("1,5 s (gräns högst 2 s)",)),
         State(silenced_alert, Head.ALARMED, ("ScreensSlow",)),
         State(reported, Head.ALARMED, ("någon på avdelningen har stoppat",)),
+        State(reported_without_a_code, Head.ALARMED, ("väntar på svar",)),
         State(held, Head.EXPOSED, ("Pausad: ”väntar på leverantörens rättning”",)),
         State(exposed_blind, Head.BLIND, ("källan svarar inte",)),
         State(breach, Head.BREACH, ("går strax tillbaka", "ScreensSlow")),
