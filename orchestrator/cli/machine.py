@@ -5,14 +5,29 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import say
 from orchestrator.settings import DEFAULT_HOME, HOME_VARIABLE
 
+if TYPE_CHECKING:
+    from orchestrator.cli.everything import Everything
+    from orchestrator.errors import ConfigError
+
 LAST_PORT = 65_535
 FASTEST = 86_400  # a practice day a real second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Where a practice hospital's routes and leases are kept. `kubeconfig`: a person's."""
+
+    url: str
+    kubeconfig: Path
 
 
 def up(
@@ -71,7 +86,7 @@ def up(
     )
     everything = start_everything(chosen, folder, wishes, say)
     try:
-        say(where_to_look(everything.prefect_ui, everything.sentinel_port, folder))
+        say(guide_to(everything))
         until_told()
     finally:
         say("Ending what was started")
@@ -101,17 +116,31 @@ def practice_plan() -> Path:
     return Path(str(files("wards") / "data" / "practice.yaml"))
 
 
-def where_to_look(prefect_ui: str, sentinel_port: int, home: Path) -> str:
+def guide_to(everything: "Everything") -> str:
+    """What a person who has just started this wants to know."""
+    from wards.practice.cluster.control_plane import OPERATIONS
+
+    hospital, cluster = everything.hospital, None
+    if hospital is not None and hospital.cluster is not None:
+        cluster = Cluster(url=hospital.cluster.url, kubeconfig=hospital.kubeconfigs[OPERATIONS])
+    return where_to_look(everything.prefect_ui, everything.sentinel_port, everything.home, cluster)
+
+
+def where_to_look(
+    prefect_ui: str, sentinel_port: int, home: Path, cluster: Cluster | None = None
+) -> str:
     """What a person who has just started everything wants to know."""
     return f"""
 Everything runs. Where to look:
   ward board     http://127.0.0.1:{sentinel_port}/ (?lang=en for English)
+  stop form      http://127.0.0.1:{sentinel_port}/stop
+                 (opens when a role has its code: wardshift stop-code nurse)
   Prefect        {prefect_ui}
   sentinel       http://127.0.0.1:{sentinel_port}/healthz and /metrics
   alerts         http://127.0.0.1:{sentinel_port}/alerts takes Alertmanager's webhook
                  (wardshift alerts token; in practice {home}/practice/alert-token)
   logs           {home}/logs/*.log
-  ledger         {home}/ledger.sqlite (wardshift verify --home {home})
+  ledger         {home}/ledger.sqlite (wardshift verify --home {home}){_cluster_lines(cluster)}
 What to try, in another terminal:
   export {HOME_VARIABLE}={home.resolve()} PATH={Path(sys.executable).parent}:$PATH
   wardshift run            start the programme
@@ -119,8 +148,25 @@ What to try, in another terminal:
   wardshift show medicine-52
   wardshift practice speed 3600   (in the practice hospital: an hour in a second)
   wardshift practice fault candidate drop_text_rate=0.5
-  wardshift rollback medicine-52
+  wardshift drill medicine-52     (its return rehearsed: nobody is exposed)
+  wardshift rollback medicine-52{_outage_lines(cluster)}
 Ctrl-C ends everything."""
+
+
+def _cluster_lines(cluster: Cluster | None) -> str:
+    if cluster is None:
+        return ""
+    return f"""
+  API server     {cluster.url} keeps the routes, leases and fence; the gateway serves by them
+                 kubectl --kubeconfig {cluster.kubeconfig} -n wardshift get httproutes,leases"""
+
+
+def _outage_lines(cluster: Cluster | None) -> str:
+    if cluster is None:
+        return ""
+    return """
+  wardshift practice outage kube-apiserver   (a return waits for it; the gateway serves on)
+  wardshift practice restart kube-apiserver"""
 
 
 def worker(*, home: Path | None = None) -> int:
@@ -155,6 +201,11 @@ def practice_fault(system: str, /, *faults: str, home: Path | None = None) -> in
         faults: name=value, several.
         home: Home folder (or WARDSHIFT_HOME).
     """
+    from wards.practice.wire import SYSTEMS
+
+    _check_name("system", system, SYSTEMS)
+    if not faults:
+        raise _wrong(f"fault {system}: name a fault and its value, such as latency_s=2")
     return _practice("fault", home, system, *faults)
 
 
@@ -174,6 +225,7 @@ def practice_speed(rate: float, /, *, home: Path | None = None) -> int:
         rate: Practice seconds per real second.
         home: Home folder (or WARDSHIFT_HOME).
     """
+    _check_speed(rate)
     return _practice("speed", home, str(rate))
 
 
@@ -184,6 +236,7 @@ def practice_outage(process: str, /, *, home: Path | None = None) -> int:
         process: legacy, candidate, gateway, clinicians, etcd or kube-apiserver.
         home: Home folder (or WARDSHIFT_HOME).
     """
+    _check_process(process)
     return _practice("outage", home, process)
 
 
@@ -194,7 +247,26 @@ def practice_restart(process: str, /, *, home: Path | None = None) -> int:
         process: legacy, candidate, gateway, clinicians, etcd or kube-apiserver.
         home: Home folder (or WARDSHIFT_HOME).
     """
+    _check_process(process)
     return _practice("restart", home, process)
+
+
+def _check_process(name: str) -> None:
+    from wards.practice.actions import PROCESSES
+
+    _check_name("process", name, PROCESSES)
+
+
+def _check_name(what: str, name: str, known: Sequence[str]) -> None:
+    """Raises: ConfigError for what the practice hospital does not have."""
+    if name not in known:
+        raise _wrong(f"{name} is no {what} of the practice hospital; known: {', '.join(known)}")
+
+
+def _wrong(problem: str) -> "ConfigError":
+    from orchestrator.errors import ConfigError
+
+    return ConfigError((problem,))
 
 
 def _practice(verb: str, home: Path | None, *arguments: str) -> int:

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.adapters.clock import SystemClock, wait_until
 from orchestrator.adapters.processes import HomeLock, Job, Supervisor, free_port, is_taken
 from orchestrator.cli.everything import Wishes, clear, start_everything
-from orchestrator.cli.machine import practice_plan
+from orchestrator.cli.machine import Cluster, practice_plan, where_to_look
 from orchestrator.errors import ExitCode, Unavailable
 from tests.cli.running import wardshift
 
@@ -205,3 +205,22 @@ def test_a_folder_that_something_runs_in_is_not_cleared(tmp_path: Path) -> None:
     lock.release()
     clear(tmp_path / "home")
     assert not (tmp_path / "home").exists()
+
+
+def test_what_is_special_on_a_cluster_is_said(tmp_path: Path) -> None:
+    cluster = Cluster(url="https://127.0.0.1:6443", kubeconfig=tmp_path / "operations.kubeconfig")
+    said = where_to_look("http://127.0.0.1:4200", 8080, tmp_path, cluster)
+    assert "https://127.0.0.1:6443" in said
+    assert f"kubectl --kubeconfig {tmp_path}/operations.kubeconfig -n wardshift get httproutes" in (
+        said
+    )
+    for words in ("http://127.0.0.1:8080/stop", "wardshift stop-code nurse", "wardshift drill"):
+        assert words in said
+    assert "wardshift practice outage kube-apiserver" in said
+
+
+def test_without_a_cluster_none_is_named(tmp_path: Path) -> None:
+    said = where_to_look("http://127.0.0.1:4200", 8080, tmp_path)
+    assert "kube" not in said
+    assert "http://127.0.0.1:8080/stop" in said
+    assert "wardshift drill" in said

@@ -166,6 +166,8 @@ def test_a_ledger_that_is_not_there_stops_every_change(home: Home) -> None:
         (("up", "--practice", "--speed", "nan"), "speed nan"),
         (("practice", "up", "--speed", "0"), "speed 0"),
         (("sentinel", "--port", "99999"), "--port 99999"),
+        (("practice", "speed", "-1"), "speed -1"),
+        (("practice", "speed", "nan"), "speed nan"),
     ],
 )
 def test_a_number_that_makes_no_sense_is_one_sentence(home: Home, words, said: str) -> None:
@@ -173,6 +175,24 @@ def test_a_number_that_makes_no_sense_is_one_sentence(home: Home, words, said: s
     assert ran.code == ExitCode.USAGE
     assert said in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("outage", "nosuch"), "kube-apiserver"),
+        (("restart", "nosuch"), "kube-apiserver"),
+        (("fault", "nosuch", "latency_s=2"), "candidate"),
+        (("fault", "candidate"), "latency_s=2"),
+    ],
+)
+def test_a_practice_word_that_is_not_known_is_one_sentence(home: Home, words, known: str) -> None:
+    ran = home.run("practice", *words)
+    assert ran.code == ExitCode.USAGE
+    assert known in ran.err
+    assert words[1] in ran.err
+    assert "usage:" not in ran.err
+    assert "python -m" not in ran.err
 
 
 def test_a_practice_clock_that_is_not_there_is_one_sentence(home: Home) -> None:

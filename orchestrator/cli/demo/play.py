@@ -219,7 +219,7 @@ What happened:
 
 
 def _keep(everything: Everything) -> None:
-    from orchestrator.cli.machine import until_told, where_to_look
+    from orchestrator.cli.machine import guide_to, until_told
 
-    say(where_to_look(everything.prefect_ui, everything.sentinel_port, everything.home))
+    say(guide_to(everything))
     until_told()
