@@ -140,6 +140,7 @@ Everything runs. Where to look:
   alerts         http://127.0.0.1:{sentinel_port}/alerts takes Alertmanager's webhook
                  (wardshift alerts token; in practice {home}/practice/alert-token)
   logs           {home}/logs/*.log
+  pages          {home}/pages.jsonl, and on-call's Alertmanager if WARDSHIFT_PAGER names it
   ledger         {home}/ledger.sqlite (wardshift verify --home {home}){_cluster_lines(cluster)}
 What to try, in another terminal:
   export {HOME_VARIABLE}={home.resolve()} PATH={Path(sys.executable).parent}:$PATH

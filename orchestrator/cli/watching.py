@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.standing import Standing
     from orchestrator.service.follow import Follower
     from orchestrator.service.sentinel import Sentinel
+    from orchestrator.settings import Site
     from orchestrator.web.pages import Health
     from orchestrator.web.stop import StopDoor
 
@@ -89,6 +90,7 @@ def sentinel(*, home: Path | None = None, plan: Path | None = None, port: int = 
         metrics.silences(hearing.silences_s())
         metrics.reports(unanswered(follower.state(), installation.clock.now()))
 
+    say_who_is_paged(installation.site)
     with announced(installation.site.home, "sentinel", local_url(host, port)):
         for each in (follower, tokens, *polls):
             each.start()
@@ -119,10 +121,17 @@ def guard(*, home: Path | None = None, lease_s: float = 5.0) -> int:
     site = read_site(home)
     one = guard_of(site, lease_s=lease_s)
     every_s = min(SLOWEST_LOOK_S, lease_s / LOOKS_A_LEASE)
+    say_who_is_paged(site)
     with announced(site.home, "guard", None):
         keep_on(one.step, every_s=every_s, clock=clock_from(site.clock_file))
         tell_the_rest(one.notifier)
     return 0
+
+
+def say_who_is_paged(site: "Site") -> None:
+    """Once, at the start: without a pager a page is a line that nobody may be reading."""
+    if not site.pager:
+        log.warning("pager.unset", pages_file=str(site.pages_file))
 
 
 def web_app(

@@ -216,6 +216,14 @@ def test_a_stop_at_the_bedside_reaches_the_pager_and_is_shown_until_it_is_in_han
         assert len(pages) > tried
 
 
+def test_who_has_no_pager_is_told_so_once_at_the_start(ready: Home) -> None:
+    with running(ready, "sentinel") as one, running(ready, "guard", "--lease-s", "2") as guard:
+        assert leads(one.address())
+        assert wait_until(lambda: is_led_by(ready, GUARD, guard.process.pid), timeout_s=LIMIT_S)
+        for each in (one, guard):
+            assert each.log.read_text(errors="replace").count('"pager.unset"') == 1
+
+
 def test_a_second_sentinel_stands_by_healthy_and_takes_over(ready: Home) -> None:
     with running(ready, "sentinel") as first:
         assert leads(first.address())

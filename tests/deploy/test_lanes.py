@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -14,10 +15,13 @@ import pytest
 from ruamel.yaml import YAML
 
 from orchestrator.adapters.clock import SystemClock, wait_until
+from orchestrator.adapters.pager import pager
+from orchestrator.ports import Page
 from tests.deploy.rendering import DEPLOY
 from tests.real.kube_server import free_ports
 from tests.real.parts import ALERTMANAGER, binary
 from tests.real.servers import Asked, Reply, web_server
+from wards.model import WardId
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 CONFIG = DEPLOY / "alertmanager" / "alertmanager.yaml"
@@ -75,7 +79,7 @@ def test_the_real_alertmanager_takes_the_configuration(tmp_path: Path) -> None:
     with running(tmp_path, CONFIG) as url, urlopen(f"{url}/api/v2/status", timeout=10) as answer:
         original = json.load(answer)["config"]["original"]
     loaded = YAML(typ="safe").load(original)
-    assert [one["name"] for one in loaded["receivers"]] == ["sentinel", "people"]
+    assert [one["name"] for one in loaded["receivers"]] == ["sentinel", "people", "pages"]
 
 
 def test_the_guide_for_alerts_has_the_same_lane_and_the_same_names() -> None:
@@ -103,7 +107,9 @@ def redirected(folder: Path, sentinel: str, people: str) -> Path:
     assert by_name["sentinel"]["url"] == "http://sentinel.wardshift:9701/alerts"
     by_name["sentinel"]["url"] = f"http://{sentinel}/alerts"
     by_name["sentinel"]["http_config"]["authorization"]["credentials_file"] = str(folder / "token")
-    by_name["people"]["url_file"] = str(folder / "pager-url")
+    for name in ("people", "pages"):
+        assert by_name[name]["url_file"] == "/etc/alertmanager/wardshift/pager-url"
+        by_name[name]["url_file"] = str(folder / "pager-url")
     file = folder / "alertmanager.yaml"
     file.write_text(json.dumps(config))
     return file
@@ -138,3 +144,27 @@ def test_what_returns_a_ward_waits_for_nothing_and_people_hear_of_it_too(tmp_pat
             "Bearer a-token-of-this-test"
         }
         assert not [one for one in told["/page"] if "authorization" in one.headers]
+
+
+def test_each_page_of_ours_goes_to_people_at_once_and_to_nobody_else(tmp_path: Path) -> None:
+    """Three in a row, two of them in the same words: none waits for a group, none is left out."""
+    with web_server(lambda _: Reply()) as target:
+        config = redirected(tmp_path, target.address, target.address)
+        with running(tmp_path, config) as url:
+            on_call = pager(url, timeout_s=5.0, token_file=None)
+            page = Page(ward=WardId("ava-1"), code="stop_waits", message="", next_action="")
+            for one in (page, page, replace(page, code="stop_reported")):
+                on_call.page(one)
+            # Sooner than any interval of the file.
+            assert wait_until(lambda: len(target.asked) == 3, timeout_s=20)
+        told = [json.loads(one.body) for one in target.asked]
+        assert {one.path for one in target.asked} == {"/page"}
+        assert sorted(alert["labels"]["code"] for one in told for alert in one["alerts"]) == [
+            "stop_reported", "stop_waits", "stop_waits",
+        ]  # fmt: skip
+
+
+def test_that_a_pages_hour_is_over_closes_nothing_at_the_pager() -> None:
+    config = YAML(typ="safe").load(CONFIG.read_text())
+    (pages,) = (one for one in config["receivers"] if one["name"] == "pages")
+    assert pages["webhook_configs"][0]["send_resolved"] is False

@@ -102,7 +102,7 @@ def allowed_out(name: str) -> set[str]:
 
 
 def test_each_process_reaches_what_it_needs_and_nothing_else() -> None:
-    common = {"names", "api-server", "gateway"}
+    common = {"names", "api-server", "gateway", "pager"}
     assert allowed_out("guard") == common
     assert allowed_out("sentinel") == {*common, "sentinel", "outside"}
     assert allowed_out("worker") == {*common, "worker"}
@@ -185,7 +185,7 @@ def test_every_sentinel_has_the_same_doors_and_starts_without_them() -> None:
         for name, one in of_kind(rendered("base"), "Deployment").items()
         if name == "sentinel"
     )
-    (door,) = (one for one in spec["volumes"] if "secret" in one)
+    (door,) = (one for one in spec["volumes"] if one["name"] == "door")
     assert door["secret"] == {"secretName": "door", "optional": True}
     (container,) = spec["containers"]
     (mount,) = (one for one in container["volumeMounts"] if one["name"] == door["name"])
@@ -193,6 +193,20 @@ def test_every_sentinel_has_the_same_doors_and_starts_without_them() -> None:
     files = {site.alert_tokens_file, site.stop_codes_file, site.stop_key_file}
     assert {str(file.parent) for file in files} == {mount["mountPath"]}
     assert {file.name for file in files} == {"alert-tokens", "stop-codes.json", "stop-key"}
+
+
+@each_process
+def test_every_process_can_page_and_starts_without_the_pagers_token(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = of_kind(rendered("overlays/region"), "Deployment")[name]["spec"]["template"]["spec"]
+    (token,) = (one for one in spec["volumes"] if one["name"] == "pager")
+    assert token["secret"] == {"secretName": "pager", "optional": True}
+    (mount,) = (one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "pager")
+    site, _ = site_of("overlays/region", monkeypatch)
+    assert site.pager
+    assert site.pager_token is not None
+    assert site.pager_token.as_posix() == f"{mount['mountPath']}/token"
 
 
 def test_the_guard_has_neither_plan_nor_ledger() -> None:
