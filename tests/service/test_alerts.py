@@ -13,57 +13,22 @@ from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.notify import FanOut
 from orchestrator.core import event as ev
 from orchestrator.core.alarm import AlarmCode
-from orchestrator.core.event import AlertStatus, Via
+from orchestrator.core.event import AlertStatus
 from orchestrator.core.ids import StageName
 from orchestrator.core.placing import Notice, Novelty
 from orchestrator.core.state import Phase
 from orchestrator.errors import Unavailable
 from orchestrator.ledger import BoundedJournal
-from orchestrator.service.hearing import Hearing, Poll
+from orchestrator.service.hearing import Poll
 from orchestrator.service.leases import LeaseBook, life
-from tests.fakes import FakeAlertSource
 from tests.fakes_ledger import HangingJournal
 from tests.plans import CSO, FIRST, HEAD, LEGACY_UP, SECOND
 from tests.property.world import World
+from tests.service.ears import AM, PROM, Ears
 
 FIRING, SILENCED, RESOLVED = AlertStatus.FIRING, AlertStatus.SILENCED, AlertStatus.RESOLVED
-AM, PROM = Via.ALERTMANAGER, Via.PROMETHEUS
 PATIENCE_S = 30.0
 LABELS = {"alertname": "NotesSlow", "ward": FIRST, "severity": "critical"}
-
-
-class Ears:
-    """A sentinel's hearing over sources that a test fills."""
-
-    def __init__(self, world, process, polled=(AM, PROM)):
-        self.world, self.sentinel = world, process.sentinel
-        self.sources = {via: FakeAlertSource() for via in polled}
-        self.hearing = Hearing(
-            world.plan,
-            returns=self.sentinel.watch,
-            known=process.follower,
-            scribe=self.sentinel.watch.hands.scribe,
-            notifier=world.notifier,
-            clock=world.clock,
-            polled=polled,
-        )
-        self.sentinel.deaf_s = self.hearing.deaf_s
-        self.polls = {
-            via: Poll(source, via, self.hearing, leads=lambda: self.sentinel.is_active, every_s=1.0)
-            for via, source in self.sources.items()
-        }
-
-    def tell(self, *notices):
-        return self.hearing.told(notices)
-
-    def poll(self, *which):
-        for via in which or self.polls:
-            self.polls[via].round()
-
-    def show(self, *notices, via=None):
-        """What the sources answer from now on."""
-        for name in (via,) if via else self.sources:
-            self.sources[name].notices = notices
 
 
 @pytest.fixture
