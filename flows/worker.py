@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -29,7 +30,8 @@ POLL_S = 1.0
 ROUND_S = 60.0
 RESTART_S = 2.0
 LOOK_S = 0.2
-STOP_S = 15.0
+# Prefect's worker waits for its runs, which last for weeks; whoever ends us waits ten seconds.
+STOP_S = 5.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -124,7 +126,7 @@ async def keep_showing(
     while not stop.is_set():
         try:
             async with asyncio.timeout(ROUND_S):
-                await showroom.round(answered.set)
+                await _unless(stop, showroom.round(answered.set))
         except WardshiftError as error:
             log.warning("ledger.missed", problem=str(error))
         except Exception as error:  # noqa: BLE001
@@ -181,6 +183,21 @@ def _import_path() -> dict[str, str]:
 
 def _before(name: str, folder: Path) -> str:
     return os.pathsep.join(part for part in (str(folder), os.environ.get(name, "")) if part)
+
+
+async def _unless(stop: asyncio.Event, round_: Coroutine[Any, Any, None]) -> None:
+    """The round to its end, or as far as it is when we are told to stop: showing late is safe."""
+    going, stopping = asyncio.create_task(round_), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((going, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        if not going.done():
+            going.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await going
+    if not going.cancelled():
+        going.result()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
