@@ -22,7 +22,7 @@ from orchestrator.cli.back import (
     route_now,
     until_done,
 )
-from orchestrator.cli.output import Format, confirm, say, show_json, show_table
+from orchestrator.cli.output import Format, confirm, say, show_json, show_table, unread
 from orchestrator.cli.standing import person, record_of
 from orchestrator.core.decision import Hold, Rollback
 from orchestrator.core.event import Cause, Trigger
@@ -32,7 +32,7 @@ from orchestrator.core.route import Route
 from orchestrator.core.state import ProgrammeState, apply
 from orchestrator.core.text import plain
 from orchestrator.errors import ConfigError, ExitCode, Refused, Unavailable
-from orchestrator.ports import Notifier, Routes
+from orchestrator.ports import Notifier
 from orchestrator.reports.receipts import receipt_json, receipt_sentence
 from orchestrator.service.rollback import Outcome, RollbackReport
 from orchestrator.service.stopping import SOMEBODY, judged, stop_programme
@@ -78,7 +78,8 @@ def stop(
         format: table (sentences) or json.
     """
     if programme == (ward is not None):
-        raise ConfigError(("give a ward, or --programme, not both",))
+        problem = "give a ward, or --programme" + (", not both" if programme else "")
+        raise ConfigError((problem,))
     if ward is not None:
         return _stop_ward(ward, role, words or reason, staff_code, patience, home, format)
     if not reason:
@@ -217,7 +218,7 @@ def _stop_programme(
 ) -> int:
     everywhere = _everywhere(home, role)
     first = everywhere[0]
-    routes = _routes_now(first.routes)
+    routes = _routes_now(first)
     exposed = tuple(one for one in everywhere if _is_exposed(one, routes))
     name = "programme" if first.installation is None else first.installation.plan.name
     confirm(_announcement(name, exposed, reason), name, yes=yes, expect_seq=None, needs_seq=False)
@@ -260,16 +261,16 @@ def _for_ward(first: PersonsReturn, ward: WardId, role: str) -> PersonsReturn:
     return replace(first, ward=ward, scribe=scribe)
 
 
-def _routes_now(routes: Routes) -> dict[WardId, Route] | None:
+def _routes_now(first: PersonsReturn) -> dict[WardId, Route] | None:
     try:
-        return {one.route.ward: one.route for one in routes.all()}
+        return {one.route.ward: one.route for one in first.routes.all()}
     except Unavailable as error:
-        say(f"The gateway does not answer ({error}).")
+        say(f"{unread(first.site.routes_kept_by)} ({error})")
         return None
 
 
 def _is_exposed(one: PersonsReturn, routes: dict[WardId, Route] | None) -> bool:
-    """By the route; by the record while the gateway does not answer; when in doubt, yes. One that
+    """By the route; by the record while routes cannot be read; when in doubt, yes. One that
     is missing among all routes is asked for by its name: the list shows only what is labelled."""
     if one.installation is None:
         return True

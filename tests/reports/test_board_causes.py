@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.alarm import alarm_cause, alarms
 from orchestrator.core.event import AlertStatus, Cause, ProgrammeStopped, Trigger
 from orchestrator.core.freeze import Freeze, FreezeKind, frozen_by_report
 from orchestrator.core.gates.answer import Closed
+from orchestrator.core.plan import StopPolicy
 from orchestrator.core.state import Phase, ProgrammeState, WardState
 from orchestrator.core.verdict import Level
 from orchestrator.reports.board import Sight, board
 from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
 from orchestrator.reports.board_page import LANGUAGES, Mood, Page, page
 from orchestrator.reports.board_words import Lang, Words
-from tests.plans import FIRST, LEAD, SECOND
+from tests.plans import FIRST, HEAD, LEAD, SECOND, plan
 from tests.reports.sights import (
     ALIVE,
     NOW,
@@ -231,6 +233,36 @@ def test_a_cause_is_said_in_swedish_and_own_words_as_they_were_typed(
     assert swedish.lower() in text.lower()
     assert text.lower().count(swedish.lower()) == 2, "on the card and in the banner"
     assert not [word for word in never if word in text]
+
+
+def really(ward: WardState, state: ProgrammeState) -> Cause:
+    """What the core itself gives as the cause of such a ward's return."""
+    one = replace(
+        plan(), policy=replace(plan().policy, stop=StopPolicy(roles=(HEAD,), alone=(HEAD,)))
+    )
+    cause = alarm_cause(alarms(one, state, ward, exposed=("notes",), verdicts=(), now=NOW))
+    assert cause is not None
+    return cause
+
+
+REAL: dict[str, tuple[WardState, dict[str, Any], str]] = {
+    "report": (reported(), {}, "stoppade: anmälan r7 från avdelningschef"),
+    "alert": (alerted(AlertStatus.FIRING), {}, "ett larm: SlowDisk"),
+    "programme": (
+        reported(),
+        {"stopped": ProgrammeStopped(role=LEAD, reason="licence lapsed")},
+        "hela införandet stoppades: ”licence lapsed”",
+    ),
+}
+
+
+@pytest.mark.parametrize(("ward", "more", "swedish"), REAL.values(), ids=REAL)
+def test_the_causes_that_the_core_gives_are_understood(
+    ward: WardState, more: dict[str, Any], swedish: str
+) -> None:
+    """They are read out of its sentences, so a sentence that changes must change here as well."""
+    cause = really(ward, replace(sight().state, **more))
+    assert swedish in said(returned(cause, ward=ward))
 
 
 def test_an_english_board_says_a_cause_in_english() -> None:
