@@ -165,8 +165,11 @@ class Triggers(RuleBasedStateMachine):
         """Somebody takes every report in hand; before that nobody goes on."""
         self.world.drain()
         line = line_of(self.world, which)
-        for number in line.waiting(FIRST):
-            line.acknowledge(number, CSO)
+        try:
+            for number in line.waiting(FIRST):
+                line.acknowledge(number, CSO)
+        except Crash:
+            self.world.sentinels[which].start()
         self.world.drain()
 
     @precondition(lambda self: self.seen.homecomings)
