@@ -34,8 +34,13 @@ def breaches(fence: Fence, observed: ObservedRoute) -> tuple[str, ...]:
 
 
 def _forbidden(route: Route) -> Iterator[tuple[str, Route]]:
+    # Not mirrored: what is refused for its filters says nothing about grants.
     turned = tuple(
-        replace(rule, side=Side.LEGACY if rule.side is Side.CANDIDATE else Side.CANDIDATE)
+        replace(
+            rule,
+            side=Side.LEGACY if rule.side is Side.CANDIDATE else Side.CANDIDATE,
+            mirrored=False,
+        )
         for rule in route.rules
     )
     if route.epoch > 1:

@@ -318,9 +318,15 @@ def test_two_controllers_that_fight_never_promote_past_a_return(
         assert final.route.epoch == 100
 
 
+@pytest.mark.parametrize("is_mirrored", [False, True])
 def test_the_proof_finds_the_fence_standing_and_changes_nothing(
-    kube: KubeSite, ward: WardId
+    kube: KubeSite, ward: WardId, is_mirrored: bool
 ) -> None:
+    if is_mirrored:
+        plain = a_route(ward, epoch=6)
+        rules = tuple(replace(rule, mirrored=True) for rule in plain.rules)
+        document = written(kube.route(ward), replace(plain, rules=rules), BACKENDS)
+        put(kube, f"{ROUTES}/ward-{ward}", document)
     stored = kube.route(ward)
     for account in ("sentinel", "worker"):
         with closing(Cluster(kube.kubeconfig(account), timeout_s=10)) as cluster:
