@@ -20,12 +20,12 @@ from prefect.workers.process import ProcessWorker
 from flows.approve import approve
 from flows.drill import drill
 from flows.hold import WHOLE_PROGRAMME, hold, resume
-from flows.place import OPERATIONS
 from flows.programme import programme
 from flows.rollback import rollback
 from flows.stopping import acknowledge, cancel, stop
 from flows.wanted import APPROVE, PROGRAMME
 from flows.ward import ward
+from orchestrator.core.ids import OPERATIONS
 from orchestrator.core.plan import Plan
 
 POOL = "wardshift"

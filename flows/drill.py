@@ -8,8 +8,9 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from flows import hand
-from flows.place import OPERATIONS, here, known_ward
+from flows.place import here, known_ward
 from flows.states import state_of
+from orchestrator.core.ids import OPERATIONS
 
 
 @flow(name="drill", flow_run_name="Drill {ward}")

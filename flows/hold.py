@@ -10,8 +10,9 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows import hand
-from flows.place import OPERATIONS, here, known_ward
+from flows.place import here, known_ward
 from flows.states import state_of
+from orchestrator.core.ids import OPERATIONS
 
 WHOLE_PROGRAMME = "the whole programme"
 

@@ -16,7 +16,6 @@ from orchestrator.core.plan import Plan
 from orchestrator.errors import ConfigError
 from wards.model import WardId
 
-OPERATIONS = "operations"  # whoever is on call, when no other role acts
 _GIVEN: ContextVar[Installation | None] = ContextVar("installation", default=None)
 
 

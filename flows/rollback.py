@@ -12,8 +12,9 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from flows import hand, wording
-from flows.place import OPERATIONS, here, known_ward
+from flows.place import here, known_ward
 from flows.states import state_of
+from orchestrator.core.ids import OPERATIONS
 from wards.model import WardId
 
 

@@ -29,6 +29,7 @@ from orchestrator.cli.output import Format, confirm, say, show_json, unread
 from orchestrator.cli.standing import Record, known_ward, person, record_of, remembered
 from orchestrator.core.decision import legacy_level
 from orchestrator.core.event import NOT_SAID, Cause, Draft, RollbackBlocked, Trigger
+from orchestrator.core.ids import OPERATIONS
 from orchestrator.core.judging import Memories, judge_ward
 from orchestrator.core.plan import Purpose, Signal
 from orchestrator.core.route import Route, exposed_slices
@@ -106,7 +107,7 @@ def rollback(
     /,
     *,
     reason: str = NOT_SAID,
-    role: str = "operations",
+    role: str = OPERATIONS,
     legacy_is_sick: bool = False,
     patience: float = 60.0,
     home: Path | None = None,

@@ -12,6 +12,7 @@ from orchestrator.bootstrap import Installation, install
 from orchestrator.cli.output import Format, confirm, say, show_json, show_table
 from orchestrator.cli.standing import known_ward, person
 from orchestrator.core.event import DrillDone
+from orchestrator.core.ids import OPERATIONS
 from orchestrator.core.text import plain
 from orchestrator.errors import ConfigError, ExitCode, WardshiftError
 from wards.model import WardId
@@ -22,7 +23,7 @@ def drill(
     /,
     *,
     rounds: int | None = None,
-    role: str = "operations",
+    role: str = OPERATIONS,
     home: Path | None = None,
     yes: bool = False,
     format: Format = Format.TABLE,  # noqa: A002

@@ -282,5 +282,5 @@ def _warn(found: Row) -> None:
             f"remembers, {found['head']} events."
         )
     if not found["routes_read"]:
-        keeper = found.get("routes_kept_by", "whatever keeps the routes")  # an older sentinel
-        say(f"{unread(keeper)} Which side serves now is not known.")
+        who = found.get("routes_kept_by", "whatever keeps the routes")  # an older sentinel
+        say(f"{unread(who)} Which side serves now is not known.")

@@ -27,10 +27,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def unread(keeper: str) -> str:
+def unread(who: str) -> str:
     """That routes cannot be read, naming who was asked and what must not be done about it."""
     return (
-        f"{keeper[:1].upper()}{keeper[1:]} does not answer, so the routes cannot be read. Do not "
+        f"{who[:1].upper()}{who[1:]} does not answer, so the routes cannot be read. Do not "
         "restart a gateway: it serves on by the routes that it has."
     )
 

@@ -12,7 +12,7 @@ from orchestrator.cli.standing import Standing, gates
 from orchestrator.core.gates.answer import GateAnswer
 from orchestrator.core.gates.facts import Life
 from orchestrator.reports.board import Board, Judged, Sight, board
-from orchestrator.reports.board_codes import Keeper
+from orchestrator.reports.board_codes import RoutesApi
 from orchestrator.service.follow import Follower
 from orchestrator.service.leases import GUARD, life, ward_lease
 from orchestrator.service.sentinel import Sentinel
@@ -46,7 +46,9 @@ class Seer:
                 now=self.installation.clock.now(),
                 seen_by=f"sentinel {os.getpid()}",
                 is_active=self.sentinel.is_active,
-                keeper=Keeper.API_SERVER if self.installation.site.kubeconfig else Keeper.PRACTICE,
+                routes_api=RoutesApi.API_SERVER
+                if self.installation.site.kubeconfig
+                else RoutesApi.PRACTICE,
             )
         )
 

@@ -23,7 +23,7 @@ from orchestrator.cli.standing import (
     ward_of,
 )
 from orchestrator.core.event import Entry, Trigger
-from orchestrator.core.ids import Role, StageName
+from orchestrator.core.ids import OPERATIONS, Role, StageName
 from orchestrator.core.plan import Plan
 from orchestrator.core.problems import nearest
 from orchestrator.core.state import Phase, WardState
@@ -34,7 +34,6 @@ from orchestrator.settings import Site
 from wards.model import WardId
 
 _OPTIONS = {Trigger.STOP: "report", Trigger.ALERT: "alert"}
-NOBODY = "operations"  # in whose name a verb speaks that asks for no special role
 
 
 def run(
@@ -42,7 +41,7 @@ def run(
     /,
     *,
     home: Path | None = None,
-    role: str = NOBODY,
+    role: str = OPERATIONS,
     yes: bool = False,
 ) -> int:
     """Start the programme of a plan. The worker then moves the first ward as gates open.
@@ -134,7 +133,7 @@ def hold(
     /,
     *,
     reason: str,
-    role: str = NOBODY,
+    role: str = OPERATIONS,
     home: Path | None = None,
     yes: bool = False,
     expect_seq: int | None = None,
@@ -173,7 +172,7 @@ def resume(
     /,
     *,
     reason: str,
-    role: str = NOBODY,
+    role: str = OPERATIONS,
     programme: bool = False,
     home: Path | None = None,
     yes: bool = False,

@@ -8,6 +8,7 @@ StageName = NewType("StageName", str)
 SignalName = NewType("SignalName", str)
 ProviderName = NewType("ProviderName", str)
 Role = NewType("Role", str)
+OPERATIONS = Role("operations")  # whoever is on call, in every plan
 
 
 class Side(StrEnum):

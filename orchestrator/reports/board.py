@@ -36,7 +36,7 @@ from orchestrator.core.view import (
     stray_slices,
     view,
 )
-from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
+from orchestrator.reports.board_codes import Head, RoutesApi, Sign, Watcher
 from wards.model import Ward, WardId
 
 MOST_SIGNALS = 4  # more than this nobody reads from three metres; the rest is counted
@@ -54,8 +54,9 @@ class Judged:
 class Sight:
     """All that a board may look at.
 
-    `routes`: None while their `keeper` does not answer. `judged`: of this sentinel's own fresh
-    tick; None without one, and then the record's verdicts count as long as it is read.
+    `routes`: None while they cannot be read (`routes_api`: who was asked). `judged`: of this
+    sentinel's own fresh tick; None without one, and then the record's verdicts count as long as it
+    is read.
     `lease_ages_s`: real seconds since each ward's lease was seen to change. `ledger_age_s`: real
     seconds since the ledger was read; None: never.
     """
@@ -74,7 +75,7 @@ class Sight:
     now: datetime
     seen_by: str
     is_active: bool
-    keeper: Keeper = Keeper.PRACTICE
+    routes_api: RoutesApi = RoutesApi.PRACTICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +159,7 @@ class Board:
     seen_by: str
     is_active: bool
     is_unstarted: bool
-    keeper: Keeper
+    routes_api: RoutesApi
     events: int
     pending: int
     watchers: tuple[WatcherRow, ...]
@@ -210,7 +211,7 @@ def board(sight: Sight) -> Board:
         seen_by=sight.seen_by,
         is_active=sight.is_active,
         is_unstarted=sight.state.plan_hash is None and is_record_fresh(sight),
-        keeper=sight.keeper,
+        routes_api=sight.routes_api,
         events=sight.state.head,
         pending=sight.ledger_pending,
         watchers=_watchers(sight),

@@ -47,7 +47,7 @@ class Watcher(StrEnum):
     LEDGER = "ledger"
 
 
-class Keeper(StrEnum):
+class RoutesApi(StrEnum):
     """Who is asked for the routes: never a gateway that serves requests by them."""
 
     API_SERVER = "api_server"

@@ -5,7 +5,7 @@ from orchestrator.core.freeze import FreezeKind
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
 from orchestrator.core.verdict import Level
-from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
+from orchestrator.reports.board_codes import Head, RoutesApi, Sign, Watcher
 from orchestrator.reports.board_words import FreezeWords, HeadWords, Labels, Lang, Words
 from orchestrator.reports.words import CODES, TRIGGERS
 
@@ -98,7 +98,7 @@ HEADS = {
         staff="Stop writing in the new system. The ward must go back to the old system but is not "
         "switched yet. Use the downtime procedure until it says BACK here: {downtime}",
         on_call="The route to the old system is not written yet. Trying goes on by itself. "
-        "See to it that the {keeper} answers; do not restart a gateway.",
+        "See to it that the {routes_api} answers; do not restart a gateway.",
     ),
     Head.RETURNING: HeadWords(
         title="GOING BACK",
@@ -135,7 +135,7 @@ HEADS = {
         title="WE DO NOT KNOW WHICH SIDE",
         staff="The board cannot see which system is connected. The last we know: {expected}. "
         "Go on like that. If your screen shows something else, call operations.",
-        on_call="The routes cannot be read: the {keeper} does not answer. Get it up; a return "
+        on_call="The routes cannot be read: the {routes_api} does not answer. Get it up; a return "
         "waits for it. Do not restart a gateway: it serves on by the routes that it has.",
     ),
     Head.NO_ROUTE: HeadWords(
@@ -228,9 +228,9 @@ EN = Words(
         Watcher.ROUTES: "Routes",
         Watcher.LEDGER: "Ledger",
     },
-    keepers={
-        Keeper.API_SERVER: "Kubernetes API server",
-        Keeper.PRACTICE: "practice gateway's administration",
+    routes_apis={
+        RoutesApi.API_SERVER: "Kubernetes API server",
+        RoutesApi.PRACTICE: "practice gateway's administration",
     },
     signs={
         (Watcher.SENTINEL, Sign.GOOD): "lives",

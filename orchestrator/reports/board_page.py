@@ -252,7 +252,7 @@ def _parts(row: WardRow, board: Board, words: Words) -> dict[str, str]:
         "waiting": _sentence(waiting) if waiting else "",
         "roles": _roles(row.resume_roles, board, words),
         "expected": _expected(row, words),
-        "keeper": words.keepers[board.keeper],
+        "routes_api": words.routes_apis[board.routes_api],
     }
 
 
@@ -445,7 +445,7 @@ def _light(row: WatcherRow, board: Board, words: Words) -> Light:
     age = _age(row.age_s, words)
     said = [words.signs[row.watcher, row.sign], *([age] if age else [])]
     if row.watcher is Watcher.ROUTES:
-        said[0] = f"{words.keepers[board.keeper]} {said[0]}"
+        said[0] = f"{words.routes_apis[board.routes_api]} {said[0]}"
     if row.watcher is Watcher.LEDGER and row.detail:
         said.append(row.detail)
     return Light(label=words.watchers[row.watcher], sign=row.sign, text=", ".join(said))

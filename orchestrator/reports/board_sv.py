@@ -6,7 +6,7 @@ from orchestrator.core.freeze import FreezeKind
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
 from orchestrator.core.verdict import Code, Level
-from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
+from orchestrator.reports.board_codes import Head, RoutesApi, Sign, Watcher
 from orchestrator.reports.board_words import FreezeWords, HeadWords, Labels, Lang, Words
 
 LABELS = Labels(
@@ -98,7 +98,7 @@ HEADS = {
         staff="Sluta skriva i nya systemet. Avdelningen ska tillbaka till gamla systemet men är "
         "inte omkopplad än. Använd reservrutinen tills här står TILLBAKA: {downtime}",
         on_call="Rutten till gamla systemet är inte skriven än. Försöken fortsätter av sig själva. "
-        "Se till att {keeper} svarar; starta inte om trafikstyrningen.",
+        "Se till att {routes_api} svarar; starta inte om trafikstyrningen.",
     ),
     Head.RETURNING: HeadWords(
         title="PÅ VÄG TILLBAKA",
@@ -136,7 +136,7 @@ HEADS = {
         title="VI VET INTE VILKEN SIDA",
         staff="Tavlan kan inte se vilket system som är inkopplat. Det senaste vi vet: {expected}. "
         "Fortsätt så. Stämmer det inte med er skärm, ring driftjouren.",
-        on_call="Rutterna går inte att läsa: {keeper} svarar inte. Få igång den; en återgång "
+        on_call="Rutterna går inte att läsa: {routes_api} svarar inte. Få igång den; en återgång "
         "väntar på den. Starta inte om trafikstyrningen: den går vidare på de rutter den har.",
     ),
     Head.NO_ROUTE: HeadWords(
@@ -251,9 +251,9 @@ SV = Words(
         Watcher.ROUTES: "Rutter",
         Watcher.LEDGER: "Loggbok",
     },
-    keepers={
-        Keeper.API_SERVER: "Kubernetes API-server",
-        Keeper.PRACTICE: "övningstrafikstyrningens administration",
+    routes_apis={
+        RoutesApi.API_SERVER: "Kubernetes API-server",
+        RoutesApi.PRACTICE: "övningstrafikstyrningens administration",
     },
     signs={
         (Watcher.SENTINEL, Sign.GOOD): "lever",

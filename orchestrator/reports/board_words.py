@@ -2,7 +2,7 @@
 
 Every table is total over its codes; a gate or a trigger that is newer than the words is named
 by its code. Sentences take these parts: {new_slices}, {old_slices}, {downtime}, {stage},
-{signal}, {alarms}, {ward}, {waiting}, {roles}, {expected}, {keeper}.
+{signal}, {alarms}, {ward}, {waiting}, {roles}, {expected}, {routes_api}.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from orchestrator.core.freeze import FreezeKind
 from orchestrator.core.ids import Side
 from orchestrator.core.threshold import Direction
 from orchestrator.core.verdict import Code, Level
-from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
+from orchestrator.reports.board_codes import Head, RoutesApi, Sign, Watcher
 
 
 class Lang(StrEnum):
@@ -135,7 +135,7 @@ class Words:
     sides: Mapping[Side | None, str]
     directions: Mapping[Direction | None, str]
     watchers: Mapping[Watcher, str]
-    keepers: Mapping[Keeper, str]
+    routes_apis: Mapping[RoutesApi, str]
     signs: Mapping[tuple[Watcher, Sign], str]
     triggers: Mapping[Trigger, str]
     alarms: Mapping[AlarmCode, str]

@@ -23,7 +23,7 @@ from orchestrator.core.event import (
     StopUnproven,
     Trigger,
 )
-from orchestrator.core.ids import Role, SliceName
+from orchestrator.core.ids import OPERATIONS, Role, SliceName
 from orchestrator.core.plan import Plan
 from orchestrator.core.receipt import Became, Receipt, all_reports, find_report, receipt_of
 from orchestrator.core.route import Route
@@ -37,7 +37,6 @@ from orchestrator.service.scribe import Scribe
 from wards.model import WardId
 
 log = structlog.get_logger()
-ON_CALL = Role("operations")  # whoever is on call, in every plan
 SOMEBODY = "somebody"  # who gave no staff code: never a second person beside another one
 LETTERS = "bcdfghjkmnpqrstvwxz"  # no vowel, so no word; nothing that looks like a digit
 NUMBER_LENGTH = 8
@@ -132,7 +131,7 @@ class StopLine:
 
         Raises: Refused for an unknown report, and for a role that the plan does not know.
         """
-        allowed = dict.fromkeys((*self.plan.roles, ON_CALL))
+        allowed = dict.fromkeys((*self.plan.roles, OPERATIONS))
         if role not in allowed:
             names = ", ".join(allowed)
             raise Refused("wrong_role", f"{role} is not a role of this plan: {names}")

@@ -13,7 +13,7 @@ from orchestrator.core.plan import StopPolicy
 from orchestrator.core.state import Phase, ProgrammeState, WardState
 from orchestrator.core.verdict import Level
 from orchestrator.reports.board import Sight, board
-from orchestrator.reports.board_codes import Head, Keeper, Sign, Watcher
+from orchestrator.reports.board_codes import Head, RoutesApi, Sign, Watcher
 from orchestrator.reports.board_page import LANGUAGES, Mood, Page, page
 from orchestrator.reports.board_words import Lang, Words
 from tests.plans import FIRST, HEAD, LEAD, SECOND, plan
@@ -300,22 +300,22 @@ def test_an_empty_programme_has_no_freeze_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keeper", "words", "named"),
+    ("routes_api", "words", "named"),
     [
-        (Keeper.API_SERVER, SV, "Kubernetes API-server"),
-        (Keeper.API_SERVER, EN, "Kubernetes API server"),
-        (Keeper.PRACTICE, SV, "övningstrafikstyrningens administration"),
-        (Keeper.PRACTICE, EN, "practice gateway's administration"),
+        (RoutesApi.API_SERVER, SV, "Kubernetes API-server"),
+        (RoutesApi.API_SERVER, EN, "Kubernetes API server"),
+        (RoutesApi.PRACTICE, SV, "övningstrafikstyrningens administration"),
+        (RoutesApi.PRACTICE, EN, "practice gateway's administration"),
     ],
 )
 def test_who_was_asked_for_the_routes_is_named_and_no_gateway_is_blamed(
-    keeper: Keeper, words: Words, named: str
+    routes_api: RoutesApi, words: Words, named: str
 ) -> None:
-    whole = page(board(sight(routes=None, keeper=keeper)), words)
+    whole = page(board(sight(routes=None, routes_api=routes_api)), words)
     light = next(one for one in whole.lights if one.label == words.watchers[Watcher.ROUTES])
     assert light.text == f"{named} {words.signs[Watcher.ROUTES, Sign.BAD]}"
     assert named in whole.cards[0].on_call
-    assert set(words.keepers) == set(Keeper)
+    assert set(words.routes_apis) == set(RoutesApi)
 
 
 def test_no_word_of_the_swedish_board_means_something_else_in_a_hospital() -> None:

@@ -95,7 +95,8 @@ def _outpaced(facts: GateFacts, drill: Drill) -> str:
 
 
 def _over(which: str, *times: tuple[str, float | None, float]) -> str:
-    """Which of these took longer than its limit (real seconds); a time that is none did."""
+    """Which of these took longer than its limit (real seconds); what is no number did, what
+    is not on record did not."""
     return "; ".join(
         f"{which} {what} in {took_s:.2f} s, the limit is {limit_s:g} s"
         for what, took_s, limit_s in times
