@@ -1,7 +1,8 @@
 """How the processes speak to operators: JSON lines on stderr, or colours on a terminal.
 
 A command that a person runs speaks in sentences: its log lines go to a file in the home folder, so
-that they drown none of them. WARDSHIFT_LOG=1 puts them on stderr.
+that they drown none of them. WARDSHIFT_LOG=1 puts them on stderr. With WARDSHIFT_LOG_LEVEL=DEBUG
+the sentinel tells each of its ticks too.
 
 Log is not audit: the ledger is. Nothing that looks like a Swedish personal identity
 number passes (design rule 11), and a log that cannot be written holds nobody up: a full
@@ -27,6 +28,8 @@ COMMAND = "wardshift"
 COMMAND_FILE = "commands.log"
 MOST_BYTES = 4_000_000  # then the file begins anew, and the one before it is kept
 ON_STDERR = "WARDSHIFT_LOG"
+LEVEL = "WARDSHIFT_LOG_LEVEL"
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MOST_LINES = 10_000
 LAST_WORDS_S = 1.0
 
@@ -134,7 +137,8 @@ atexit.register(outlet.drain)
 
 def configure(process: str, *, level: str = "INFO") -> None:
     """Set up structlog for one process. Every line carries the process's name. Those of a command
-    are kept in the file that `keep_in` names."""
+    are kept in the file that `keep_in` names. WARDSHIFT_LOG_LEVEL in the environment wins."""
+    asked = os.environ.get(LEVEL, "").upper()
     outlet.is_quiet = process == COMMAND and not os.environ.get(ON_STDERR)
     structlog.configure(
         processors=[
@@ -146,11 +150,16 @@ def configure(process: str, *, level: str = "INFO") -> None:
             _renderer(),
             drop_rendered,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelName(asked if asked in LEVELS else level)
+        ),
         logger_factory=lambda *_: outlet,
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
+    if asked and asked not in LEVELS:  # no reason not to start: somebody may wait for a return
+        log = structlog.get_logger()
+        log.warning("log.level_unknown", asked=asked, known=LEVELS, used=level)
 
 
 def keep_in(home: Path) -> None:

@@ -133,9 +133,10 @@ class Sentinel:
             self.watch.go_on()
             return
         self.fence.look()
+        began_at = self.clock.now()
         report = self.watch.tick()
         self.last_tick, self.last_tick_at_s = report, self.clock.monotonic()
-        self._show(report)
+        self._show(report, began_at)
         if report.is_fresh:
             self._renew(report)
         if report.is_fresh and report.routes_read:
@@ -325,7 +326,11 @@ class Sentinel:
             ACTION: self.watch.plan.policy.guard,
         }
 
-    def _show(self, report: TickReport) -> None:
+    def _show(self, report: TickReport, began_at: datetime) -> None:
+        log.debug(
+            "sentinel.ticked", began_at=began_at.isoformat(), took_s=round(report.took_s, 3),
+            read_s=round(report.read_s, 3), wards=len(report.wards),
+        )  # fmt: skip
         exposed = sum(bool(item.view.exposed) for item in report.wards)
         blind = sum(verdict.blind_for_s > 0 for item in report.wards for verdict in item.verdicts)
         self.gauges.ticked(report, exposed=exposed, blind=blind)

@@ -6,6 +6,14 @@ import pytest
 
 from orchestrator.cli.everything import Wishes
 from tests.e2e.stage import Stage
+from tests.e2e.ticks import EACH_TICK
+
+
+@pytest.fixture(autouse=True)
+def _each_tick_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every process started from here inherits it."""
+    for name, value in EACH_TICK.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

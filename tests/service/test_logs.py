@@ -1,15 +1,19 @@
 import ast
 import errno
 import io
+import json
 import re
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator import logs
 from orchestrator.core.text import DROPPED
 from orchestrator.logs import Outlet, drop_identifiers
 
@@ -45,6 +49,46 @@ def test_nested_values_are_cleaned_too(date, tail):
 def test_ordinary_values_stay():
     line = {"event": "tick.finished", "ward": "medicine-52", "took_s": 0.12, "epoch": 7}
     assert drop_identifiers(None, "info", dict(line)) == line
+
+
+@pytest.fixture
+def said(monkeypatch) -> Iterator[Callable[..., list[dict]]]:
+    """What is written of three lines by a process that was configured so."""
+
+    def configured(asked: str, **ours) -> list[dict]:
+        out = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", out)
+        monkeypatch.setenv("WARDSHIFT_LOG_LEVEL", asked)
+        structlog.reset_defaults()
+        logs.configure("sentinel", **ours)
+        log = structlog.get_logger()
+        for speak in (log.debug, log.info, log.warning):
+            speak("something.done")
+        assert logs.outlet.drain(within_s=60)
+        return [json.loads(line) for line in out.getvalue().splitlines()]
+
+    yield configured
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize(
+    ("asked", "ours", "levels"),
+    [
+        ("", {}, ["info", "warning"]),
+        ("debug", {}, ["debug", "info", "warning"]),
+        ("DEBUG", {"level": "WARNING"}, ["debug", "info", "warning"]),
+        ("ERROR", {}, []),
+    ],
+)
+def test_a_process_says_as_much_as_the_environment_asks(said, asked, ours, levels):
+    assert [line["level"] for line in said(asked, **ours)] == levels
+
+
+def test_a_level_that_is_none_stops_no_process_and_is_told(said):
+    told, *others = said("loud")
+    assert (told["event"], told["asked"], told["used"]) == ("log.level_unknown", "LOUD", "INFO")
+    assert [line["level"] for line in others] == ["info", "warning"]
 
 
 class Stuck(io.TextIOBase):

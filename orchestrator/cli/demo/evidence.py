@@ -34,7 +34,6 @@ class BreachObserver:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="observer", daemon=True)
         self.visible_at: datetime | None = None
-        self.visible_s: float | None = None  # the same moment on the monotonic clock
 
     def start(self) -> None:
         """Begin to look."""
@@ -52,13 +51,13 @@ class BreachObserver:
                 self._stop.wait(LOOK_EVERY_S)
 
     def _look_once(self, client: httpx2.Client) -> None:
-        asked_at, asked_s = self._clock.now(), self._clock.monotonic()
+        asked_at = self._clock.now()
         try:
             page = client.get(self._url).text
         except httpx2.HTTPError:
             return
         if counted(page, self._metric, self._ward) > 0:
-            self.visible_at, self.visible_s = asked_at, asked_s
+            self.visible_at = asked_at
 
 
 def counted(page: str, metric: str, ward: WardId) -> float:
