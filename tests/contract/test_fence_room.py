@@ -139,10 +139,10 @@ def at_another_host(document: Document) -> None:
 
 BENT: dict[str, tuple[Callable[[Document], None], str]] = {
     "no room for a return": (last_epoch, "no_room"),
-    "a second stamp in capitals": (second_stamp, "not_stamped"),
-    "a stamp added": (added_stamp, "not_stamped"),
-    "the stamp removed": (removed_stamp, "not_stamped"),
-    "the ward's name changed": (another_ward_s_name, "not_stamped"),
+    "a second stamp in capitals": (second_stamp, "odd_filter"),
+    "a stamp added": (added_stamp, "odd_filter"),
+    "the stamp removed": (removed_stamp, "odd_filter"),
+    "the ward's name changed": (another_ward_s_name, "odd_filter"),
     "a backend that sends away": (sent_away, "unknown_backend"),
     "a backend of another group": (of_another_group, "unknown_backend"),
     "a rewritten address": (rewritten, "odd_filter"),

@@ -33,6 +33,9 @@ from wards.model import WardId
 log = structlog.get_logger()
 PORT = "routes"
 STATUS_RACES = 5  # lost to the gateway's own status, before a race is called lost
+# More at once make none of them sooner, and each so slow that it is given up and sent again: a
+# hundred wards are written in turns. One that hangs keeps its turn for a call's time, no longer.
+WRITES_AT_ONCE = 16
 LABELS = WARD_LABEL  # the one that the fence insists on; any other may be changed by any tool
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 
@@ -51,6 +54,7 @@ class KubeRoutes:
         self._said: set[str] = set()
         self._decided_on: dict[WardId, Document] = {}  # a ward's route as `get` read it last
         self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(WRITES_AT_ONCE)
 
     def follow(self) -> None:
         """Keep a picture of all routes by a watch from now on, on a thread of its own."""
@@ -139,7 +143,8 @@ class KubeRoutes:
 
     def _put(self, ward: WardId, body: Document) -> ObservedRoute:
         try:
-            answer = self._cluster.replace(PORT, self._kind, body)
+            with self._turns:
+                answer = self._cluster.replace(PORT, self._kind, body)
         except Refused as error:
             if error.code == "not_found":
                 raise _no_route(ward) from error

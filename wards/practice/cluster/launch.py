@@ -10,13 +10,17 @@ from collections.abc import Sequence
 from wards.practice.tied import tie_to_parent
 
 OURS = "--parent-pid"
+# A control plane with a handful of objects has a small heap, and Go's collector would run on it all
+# the time: a third of the API server's work, where a region's own spends little (measured).
+COLLECTOR = {"GOGC": "400"}
 
 
 def main(arguments: Sequence[str]) -> None:
     """Returns only if the program cannot be started. Raises: OSError."""
     command, parent_pid = split(arguments)
     tie_to_parent(parent_pid)
-    os.execv(command[0], command)  # noqa: S606 - the program that the hospital chose
+    environment = {**COLLECTOR, **os.environ}
+    os.execve(command[0], command, environment)  # noqa: S606 - the program that the hospital chose
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], int]:
