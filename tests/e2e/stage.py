@@ -14,6 +14,8 @@ from orchestrator.cli.demo.evidence import BreachObserver, gateway_lines
 from orchestrator.cli.everything import Wishes, start_everything
 from orchestrator.cli.practice_stage import PracticeStage, quick_plan
 from orchestrator.core.event import RollbackWritten
+from orchestrator.core.ids import SignalName
+from orchestrator.core.verdict import Level
 from orchestrator.service.leases import LeaseBook, ward_lease
 from tests.e2e.ticks import ticks_between
 from wards.model import WardId
@@ -22,6 +24,31 @@ WARD = WardId("medicine-52")
 THIRD = WardId("children-12")
 CLOCK = SystemClock()
 LOST_TEXT = "staff_note_text_lost_total"
+
+
+def from_prometheus(patience_s: float) -> tuple[tuple[str, str], ...]:
+    """Changes of the plan: the longest lockup of a record is known by a Prometheus alone, whose
+    address is named `prometheus`; without it for that long the ward returns."""
+    provider = (
+        "providers:\n",
+        "providers:\n  - {name: prometheus, kind: prometheus, address: prometheus, "
+        "sample_every_s: 0.25, timeout_s: 0.8}\n",
+    )
+    threshold = "    threshold: {at_most: 5, warn: 2, of_the_last_ticks: [2, 3]}\n"
+    signal = (
+        "    provider: staff\n"
+        "    scrape: {metric: staff_lockup_seconds, reduce: latest, labels: {system: candidate}}\n"
+        f"{threshold}"
+        "    fresh_within_s: 5\n"
+        "    blind_patience_s: 20\n",
+        "    provider: prometheus\n"
+        "    prometheus:\n"
+        "      promql: sum by (ward) (staff_lockup_seconds{system='candidate'})\n"
+        f"{threshold}"
+        "    fresh_within_s: 2\n"
+        f"    blind_patience_s: {patience_s:g}\n",
+    )
+    return provider, signal
 
 
 class Stage(PracticeStage):
@@ -44,6 +71,11 @@ class Stage(PracticeStage):
         """All happenings of a kind, in order."""
         found = (entry.draft.happening for entry in self.entries())
         return [one for one in found if isinstance(one, kind)]
+
+    def level(self, signal: str) -> Level | None:
+        """What the ledger last said of one of the ward's signals."""
+        last = {one.verdict.signal: one.verdict.level for one in self.state().ward(WARD).verdicts}
+        return last.get(SignalName(signal))
 
     def epoch(self) -> int:
         """The route's epoch."""

@@ -8,36 +8,15 @@ import pytest
 
 from orchestrator.cli.everything import Wishes
 from orchestrator.core import event as ev
-from orchestrator.core.ids import SignalName
 from orchestrator.core.state import Phase
 from orchestrator.core.verdict import Level
 from orchestrator.settings import write_site
-from tests.e2e.stage import WARD, Stage
+from tests.e2e.stage import WARD, Stage, from_prometheus
 from tests.real.prometheus_server import PrometheusServer, prometheus_running
 
 pytestmark = pytest.mark.real
 PATIENCE_S = 6.0
 HARM_S = 20.0
-FROM_PROMETHEUS = (
-    (
-        "providers:\n",
-        "providers:\n  - {name: prometheus, kind: prometheus, address: prometheus, "
-        "sample_every_s: 0.25, timeout_s: 0.8}\n",
-    ),
-    (
-        "    provider: staff\n"
-        "    scrape: {metric: staff_lockup_seconds, reduce: latest, labels: {system: candidate}}\n"
-        "    threshold: {at_most: 5, warn: 2, of_the_last_ticks: [2, 3]}\n"
-        "    fresh_within_s: 5\n"
-        "    blind_patience_s: 20\n",
-        "    provider: prometheus\n"
-        "    prometheus:\n"
-        "      promql: sum by (ward) (staff_lockup_seconds{system='candidate'})\n"
-        "    threshold: {at_most: 5, warn: 2, of_the_last_ticks: [2, 3]}\n"
-        "    fresh_within_s: 2\n"
-        f"    blind_patience_s: {PATIENCE_S:g}\n",
-    ),
-)
 
 
 @pytest.fixture
@@ -53,7 +32,7 @@ def exposed(tmp_path: Path, prometheus: PrometheusServer) -> Iterator[Stage]:
     home = tmp_path / "home"
     home.mkdir()
     write_site(home, {"addresses": f'{{"prometheus": "{prometheus.url}"}}'})
-    made = Stage(tmp_path, Wishes(practice=True, with_prefect=False), *FROM_PROMETHEUS)
+    made = Stage(tmp_path, Wishes(practice=True, with_prefect=False), *from_prometheus(PATIENCE_S))
     try:
         staff = urlsplit(made.hospital.addresses["staff_metrics_url"])
         prometheus.scrape([staff.netloc])
@@ -61,11 +40,6 @@ def exposed(tmp_path: Path, prometheus: PrometheusServer) -> Iterator[Stage]:
         yield made
     finally:
         made.stop()
-
-
-def level(exposed: Stage) -> Level | None:
-    last = {item.verdict.signal: item.verdict.level for item in exposed.state().ward(WARD).verdicts}
-    return last.get(SignalName("lockups"))
 
 
 @pytest.mark.parametrize("how", ["killed", "hung"])
@@ -77,7 +51,7 @@ def test_without_prometheus_the_ward_goes_no_further_and_returns_after_the_patie
     else:
         prometheus.pause()
     # Its last answer counts until it is no longer fresh; from then on nothing is known.
-    assert exposed.eventually(lambda: level(exposed) is Level.BLIND), exposed.why()
+    assert exposed.eventually(lambda: exposed.level("lockups") is Level.BLIND), exposed.why()
     began = exposed.state().head
     climber = exposed.climber()
 

@@ -55,6 +55,11 @@ class AlertmanagerServer:
         with urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:
             return json.load(answer)
 
+    def kill(self) -> None:
+        """Kill -9; it does not come back."""
+        self.process.kill()
+        self.process.wait()
+
     def pause(self) -> None:
         """It takes connections and answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
@@ -71,13 +76,18 @@ class AlertmanagerServer:
 
 
 @contextmanager
-def alertmanager_running(folder: Path, config: str) -> Iterator[AlertmanagerServer]:
+def alertmanager_running(
+    folder: Path, config: str, *, port: int = 0
+) -> Iterator[AlertmanagerServer]:
     """Start, wait until ready, and end a server with this configuration.
+
+    `port`: its own; 0: a free one.
 
     Raises: PartMissing when there is no Alertmanager; RuntimeError with its last words when it
     does not become ready.
     """
-    file, log, port = folder / "alertmanager.yaml", folder / "alertmanager.log", free_port()
+    file, log = folder / "alertmanager.yaml", folder / "alertmanager.log"
+    port = port or free_port()
     file.write_text(config)
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from orchestrator.adapters.clock import wait_until
+from orchestrator.adapters.processes import free_port
 from tests.real.parts import PROMETHEUS, binary
 
 READY_LIMIT_S = 60.0
@@ -63,10 +63,11 @@ def prometheus_running(
     scrape_every_s: float = 0.25,
     rules: Sequence[Path] = (),
     alertmanager: str = "",
+    port: int = 0,
 ) -> Iterator[PrometheusServer]:
     """Start, wait until ready, and end a server that scrapes `host:port` targets.
 
-    `alertmanager`: `host:port` of who is told of alerts.
+    `alertmanager`: `host:port` of who is told of alerts. `port`: its own; 0: a free one.
 
     Raises: PartMissing when there is no Prometheus; RuntimeError with its last words when
     it does not become ready.
@@ -75,7 +76,7 @@ def prometheus_running(
     targets_file = folder / "targets.json"
     config.write_text(_config(targets_file, scrape_every_s, rules, alertmanager))
     log = folder / "prometheus.log"
-    port = _free_port()
+    port = port or free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
             (
@@ -143,9 +144,3 @@ def _stop(server: PrometheusServer) -> None:
     except subprocess.TimeoutExpired:
         server.process.kill()
         server.process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
