@@ -22,12 +22,14 @@ import orchestrator.adapters.planfile
 import orchestrator.web.pages  # noqa: F401
 from flows.ascent import ascent_of
 from orchestrator import bootstrap, ledger, logs
+from orchestrator.adapters import stop_codes
 from orchestrator.adapters.guard_memory import FileGuardMemory
 from orchestrator.adapters.kubernetes.leases import KubeLeases
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
-from orchestrator.cli import back, watching
+from orchestrator.adapters.notify import FileNotifier
+from orchestrator.cli import back, stopping, watching
 from orchestrator.core.event import Actor, Draft
-from orchestrator.core.ids import ActorKind
+from orchestrator.core.ids import ActorKind, Role
 from orchestrator.core.route import Route
 from orchestrator.ledger import FileJournal, journal, lines
 from orchestrator.ledger.store import SqlLedger
@@ -36,6 +38,8 @@ from wards.model import WardId
 
 WARD = WardId("medicine-52")
 LEASE_S = 2.0
+SENIOR = Role("clinical_safety_officer")  # whose stop needs nobody to confirm it
+STOP = "command-line-stop"
 DISK_FULL = "disk-full"  # while this file is in the home folder, its disk takes no more
 When = Literal["before", "after"]
 Names = list[str]
@@ -71,6 +75,8 @@ def play(role: str, home: Path, environment: dict[str, str], fuse: Fuse) -> None
     os.environ.update(environment)
     _log_to(home / f"{role}.log")
     _arm(fuse)
+    if role == STOP:
+        _arm_stop(fuse)
     lines._write_all = _on_a_disk_that_may_be_full(home / DISK_FULL, lines._write_all)
     for module in (bootstrap, back):
         module.prober_of = stored_prober
@@ -116,11 +122,16 @@ def _return(home: Path) -> int:
     return back.rollback(WARD, reason="asked for in a test", home=home, yes=True)
 
 
+def _stop(home: Path) -> int:
+    return stopping.stop(WARD, role=SENIOR, words="seen in a test", staff_code="a1", home=home)
+
+
 ROLES: dict[str, Callable[[Path], int]] = {
     "sentinel": lambda home: watching.sentinel(home=home),
     "guard": lambda home: watching.guard(home=home, lease_s=LEASE_S),
     "worker": _climb,
     "command-line": _return,
+    STOP: _stop,
 }
 
 
@@ -136,6 +147,15 @@ def _arm(fuse: Fuse) -> None:
     journal._settle = lambda path, drafts: fuse.through(
         _told("settle", drafts), lambda: settle(path, drafts)
     )
+
+
+def _arm_stop(fuse: Fuse) -> None:
+    """What a stop does beside its return. Of a process that lives on, pages go out on threads of
+    their own at any moment of its work; this one waits for them, and its last word is a receipt."""
+    _wrap(FileNotifier, "page", fuse, lambda page: [f"page: {page.code}"])
+    create, tell = stop_codes._create, stopping._tell
+    stop_codes._create = lambda *args: fuse.through(["staff key"], lambda: create(*args))
+    stopping._tell = lambda *args: fuse.through(["receipt"], lambda: tell(*args))
 
 
 def _wrap_leases(fuse: Fuse) -> None:

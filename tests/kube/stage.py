@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import re
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -25,6 +26,7 @@ from orchestrator.core.event import (
     PromotionIntended,
     RollbackIntended,
     StageEntered,
+    StopReported,
     VerdictChanged,
     WardStarted,
 )
@@ -35,11 +37,13 @@ from orchestrator.core.state import Phase, WardState, fold
 from orchestrator.core.verdict import Code, Level
 from orchestrator.errors import Conflict, Refused, Unavailable, WardshiftError
 from orchestrator.ledger import FileReplica, SqlLedger, drain, migrate, pending_in, verify
+from orchestrator.ledger.journal import SETTLED
+from orchestrator.ledger.lines import BadLine, read_lines
 from orchestrator.ports import Clock
 from orchestrator.service.leases import ACTION, LEGACY, LeaseBook, ward_lease
 from orchestrator.settings import write_site
 from tests.kube import doomed, parent
-from tests.kube.doomed import LEASE_S, WARD, Fuse, When
+from tests.kube.doomed import LEASE_S, STOP, WARD, Fuse, When
 from tests.kube.parent import PROGRAMME
 from tests.kube.ports import say_signals
 from tests.kube.witness import LEASES, Witness
@@ -226,7 +230,7 @@ class Stage:
         config: Path | None = None,
     ) -> ForkServerProcess:
         """Start a process as its own account; with an effect, it dies (or is stopped) there."""
-        account = {"command-line": "operator"}.get(role, role)
+        account = "operator" if role.startswith("command-line") else role
         environment = {"WARDSHIFT_KUBECONFIG": str(config or self.accounts.configs[account])}
         fuse = Fuse(trace=self.home / f"{role}.trace", effect=effect, when=when, how=how)
         process = PROCESSES.Process(target=doomed.play, args=(role, self.home, environment, fuse))
@@ -277,6 +281,20 @@ class Stage:
     def is_at_rest(self) -> bool:
         return self.is_home() or self.is_there()
 
+    def is_answered(self) -> bool:
+        """Stopped by somebody and back, with people told; or not stopped, and where it was."""
+        if not self.reports():
+            return self.is_there()
+        is_told = self.pages("stop_reported") or self.pages("stop_waits")
+        return bool(is_told) and self.is_home()
+
+    def reports(self) -> set[str]:
+        """The numbers of all reports from the bedside that were written down."""
+        drafts = list(pending_in(self.home / "journal"))  # first: it is in one of the two at least
+        drafts += [entry.draft for entry in self.entries()]
+        happenings = (draft.happening for draft in drafts)
+        return {one.report for one in happenings if isinstance(one, StopReported)}
+
     def await_rest(self, condition: Callable[[], bool]) -> None:
         def holds() -> bool:
             with suppress(WardshiftError):  # an API server that has just come back
@@ -302,6 +320,8 @@ class Stage:
             "exposed after a return": self.witness.exposed_after_return(),
             "exposed more than once": self.witness.exposures() > 1,
             "forward after a return was intended": _forward_after_return(self.entries()),
+            "settled in a journal and in no ledger": bool(self.settled() - self.ids()),
+            "called recorded, and there is no such report": bool(self.told() - self.reports()),
         }
         return [what for what, is_so in found.items() if is_so]
 
@@ -310,6 +330,22 @@ class Stage:
         assert isinstance(self.ledger, SqlLedger)
         copies = [FileReplica(path).load() for path in (self.home / "replica").glob("*.jsonl")]
         return verify(self.ledger, witnesses=copies).problem
+
+    def settled(self) -> set[str]:
+        """What every journal says to be in the ledger, by its id."""
+        files = (self.home / "journal").glob(f"*{SETTLED}")
+        lines = (line for file in files for line in read_lines(file))
+        return {line["id"] for line in lines if not isinstance(line, BadLine)}
+
+    def ids(self) -> set[str]:
+        """What the ledger holds, by its id."""
+        return {entry.draft.id for entry in self.entries()}
+
+    def told(self) -> set[str]:
+        """The numbers of the reports that the person at the terminal was told to be recorded."""
+        log = self.home / f"{STOP}.log"
+        said = log.read_text() if log.exists() else ""
+        return set(re.findall(r"[Rr]eport (\w+) is recorded", said))
 
     def happenings(self, kind: type) -> list[Any]:
         """All happenings of a kind in the ledger, in order."""
