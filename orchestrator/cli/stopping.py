@@ -33,12 +33,16 @@ from orchestrator.core.state import ProgrammeState, apply
 from orchestrator.core.text import plain
 from orchestrator.errors import ConfigError, ExitCode, Refused, Unavailable
 from orchestrator.ports import Notifier
-from orchestrator.reports.receipts import receipt_json, receipt_sentence
+from orchestrator.reports.receipts import receipt_json, receipt_sentence, unrecorded_sentence
 from orchestrator.service.rollback import Outcome, RollbackReport
 from orchestrator.service.stopping import SOMEBODY, judged, stop_programme
 from wards.model import WardId
 
 PAGES_WITHIN_S = 5.0
+UNRECORDED = (
+    "That programme {name} is stopped is on no disk and in no ledger, so nothing keeps it from "
+    "going on. Make room on this machine's disk, then again: wardshift stop --programme"
+)
 WORST = (ExitCode.UNAVAILABLE, ExitCode.UNKNOWN, ExitCode.REFUSED)  # in this order
 
 
@@ -63,7 +67,8 @@ def stop(
     Example: wardshift stop --programme --role clinical_safety_officer --reason "wrong doses"
 
     Exit codes: 0 recorded, and proven where the ward returned; 3 the role does not stop the line,
-    or legacy does not answer; 4 not written; 6 written and not proven yet.
+    or legacy does not answer; 4 not written, or the report is on no disk; 6 written and not proven
+    yet.
 
     Args:
         ward: The ward's id.
@@ -179,7 +184,9 @@ def _stop_ward(
     reporter = staff_digest_of(one.site).of(staff_code) or SOMEBODY
     line = one.installation.stop_line(one.scribe, lambda: one.state, lambda _: _return_ahead(one))
     number = line.report(one.ward, Role(role), reporter=reporter, words=words).report
-    say(f"Report {number} is recorded.")
+    is_recorded = not one.scribe.unwritten()
+    if is_recorded:
+        say(f"Report {number} is recorded.")
     try:
         code = _act(one, patience_s)
     finally:
@@ -187,6 +194,9 @@ def _stop_ward(
         _tell_pages(one.installation.notifier)
     made = line.receipt(number)
     assert made is not None, "our own word is known to us"
+    if not is_recorded and one.scribe.unwritten():
+        _tell_unrecorded(made, form)
+        return ExitCode.UNAVAILABLE
     _tell(made, form)
     return code
 
@@ -231,8 +241,9 @@ def _stop_programme(
         ended = [each.result() for each in begun]
     hand_over(first.scribe, first.site)
     _tell_pages(notifier)
-    _tell_all(name, tuple(zip(exposed, ended, strict=True)), form)
-    codes = {code for code, _ in ended}
+    is_recorded = not first.scribe.unwritten()
+    _tell_all(name, tuple(zip(exposed, ended, strict=True)), form, is_recorded=is_recorded)
+    codes = {code for code, _ in ended} | (set() if is_recorded else {ExitCode.UNAVAILABLE})
     return next((code for code in WORST if code in codes), ExitCode.DONE)
 
 
@@ -320,10 +331,21 @@ def _tell(made: Receipt, form: Format) -> None:
         print(receipt_sentence(made))
 
 
+def _tell_unrecorded(made: Receipt, form: Format) -> None:
+    """No receipt: the report ends with this process, whatever became of the ward."""
+    problem = unrecorded_sentence(made)
+    if form is Format.JSON:
+        show_json({"received": False, "code": "not_recorded", "problem": problem})
+    else:
+        say(problem)
+
+
 def _tell_all(
     name: str,
     ended: tuple[tuple[PersonsReturn, tuple[ExitCode, RollbackReport]], ...],
     form: Format,
+    *,
+    is_recorded: bool,
 ) -> None:
     rows: list[dict[str, Any]] = [
         {
@@ -336,8 +358,11 @@ def _tell_all(
         for one, (code, report) in ended
     ]
     if form is Format.JSON:
-        show_json({"programme": name, "stopped": True, "wards": rows})
+        show_json({"programme": name, "stopped": is_recorded, "wards": rows})
         return
-    print(f"Programme {name} is stopped; it is frozen until two roles agree.")
+    if is_recorded:
+        print(f"Programme {name} is stopped; it is frozen until two roles agree.")
+    else:
+        say(UNRECORDED.format(name=name))
     if rows:
         show_table("", list(rows[0]), [list(row.values()) for row in rows])

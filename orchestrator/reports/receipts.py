@@ -17,11 +17,23 @@ SENTENCES = {
     Became.TAKEN_BACK: "it was taken back",
 }
 
+MOVED = (Became.BLOCKED, Became.RETURNING, Became.RETURNED)  # whether or not a record of it exists
+
 
 def receipt_sentence(made: Receipt) -> str:
     """What became of it, in one line."""
     taken = f"; taken in hand by {made.acknowledged_by}" if made.acknowledged_by else ""
     return f"{made.ward}: report {made.report} is recorded; {SENTENCES[made.became]}{taken}."
+
+
+def unrecorded_sentence(made: Receipt) -> str:
+    """What became of a report that no disk took, and what to do: nobody reads of it later."""
+    became = SENTENCES[made.became] if made.became in MOVED else "nothing froze and nothing moved"
+    return (
+        f"{made.ward}: the report is on no disk and in no ledger; {became}. Tell whoever is on "
+        f"call, make room on this machine's disk, and report it again: "
+        f"wardshift stop {made.ward} --role {made.role}"
+    )
 
 
 def receipt_json(made: Receipt) -> dict[str, Any]:

@@ -76,6 +76,22 @@ def test_a_stop_needs_no_ledger_and_a_role_of_the_plan(exposed: Home) -> None:
     assert len(kinds(exposed, RollbackProven)) == 1
 
 
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_stop_that_no_disk_takes_returns_the_ward_and_is_not_called_recorded(
+    exposed: Home, form: str
+) -> None:
+    (exposed.path / "journal").write_text("a file where the folder of the journals should be")
+    ran = exposed.run("stop", WARD, "--role", "ward_head", "--format", form)
+    assert not is_on_candidate(exposed)
+    assert ran.code == ExitCode.UNAVAILABLE, ran.err
+    assert "is recorded" not in ran.out + ran.err
+    said = ran.err if form == "table" else ran.json["problem"]
+    assert "back on legacy" in said
+    assert f"wardshift stop {WARD} --role ward_head" in said
+    assert form == "table" or ran.json["received"] is False
+    assert kinds(exposed, StopReported) == []
+
+
 def test_sick_legacy_is_not_switched_to_and_the_report_stands(
     exposed: Home, hospital: Hospital
 ) -> None:
@@ -144,6 +160,16 @@ def test_a_stopped_programme_needs_no_ledger_and_no_plan(exposed: Home) -> None:
     ran = exposed.run(*BOTH, "--yes", "--format", "json")
     assert ran.code == 0, ran.err
     assert not is_on_candidate(exposed)
+
+
+def test_a_stopped_programme_that_no_disk_takes_is_not_called_frozen(exposed: Home) -> None:
+    (exposed.path / "journal").write_text("a file where the folder of the journals should be")
+    ran = exposed.run(*BOTH, "--yes")
+    assert not is_on_candidate(exposed)
+    assert ran.code == ExitCode.UNAVAILABLE, ran.err
+    assert "frozen" not in ran.out
+    assert "wardshift stop --programme" in ran.err
+    assert exposed.run(*BOTH, "--yes", "--format", "json").json["stopped"] is False
 
 
 @pytest.mark.parametrize(
