@@ -245,8 +245,6 @@ PRETENDERS: dict[str, tuple[Callable[[Document], None], str]] = {
 }
 FILTERED: dict[str, tuple[Callable[[Document], None], str]] = {
     **{name: (filtered(one), "odd_filter") for name, one in FILTERS.items()},
-    "another ward's name": (filtered(FILTERS["another ward's name"]), "not_stamped"),
-    "a header added": (filtered(FILTERS["a header added"]), "not_stamped"),
     "a mirror at the backend": (filtered_at_the_backend, "unknown_backend"),
     "reads mirrored elsewhere": (reads_mirrored_elsewhere, "odd_filter"),
 }
