@@ -86,8 +86,9 @@ def reference_of(plan: Plan, ward: WardState, signal: Signal, now: datetime) -> 
 
 
 def changes(before: tuple[Verdict, ...], after: tuple[Verdict, ...]) -> tuple[VerdictChanged, ...]:
-    """The verdicts whose level, code or limit is not what was last written down."""
-    shown = {verdict.signal: (verdict.level, verdict.code, verdict.limit) for verdict in before}
+    """The verdicts whose level, code or limit is not what was last written down; of a never event
+    each occurrence, for people who let a ward go on settle those that are on record."""
+    shown = {verdict.signal: _written_down(verdict) for verdict in before}
     return tuple(
         VerdictChanged(
             signal=verdict.signal,
@@ -98,8 +99,13 @@ def changes(before: tuple[Verdict, ...], after: tuple[Verdict, ...]) -> tuple[Ve
             n=verdict.n,
         )
         for verdict in after
-        if shown.get(verdict.signal) != (verdict.level, verdict.code, verdict.limit)
+        if shown.get(verdict.signal) != _written_down(verdict)
     )
+
+
+def _written_down(verdict: Verdict) -> tuple[object, ...]:
+    occurrences = verdict.value if verdict.code is Code.OCCURRED else None
+    return verdict.level, verdict.code, verdict.limit, occurrences
 
 
 def _baseline(plan: Plan, ward: WardState, signal: Signal, now: datetime) -> float | None:

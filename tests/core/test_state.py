@@ -1,6 +1,7 @@
 import typing
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -8,10 +9,13 @@ from hypothesis import strategies as st
 
 from orchestrator.core import event as ev
 from orchestrator.core.ids import SignalName, StageName
+from orchestrator.core.judging import changes
+from orchestrator.core.reading import Value
 from orchestrator.core.state import MOVERS, MOVES, Phase, ProgrammeState, apply, fold, is_in_place
-from orchestrator.core.verdict import Code, Level
+from orchestrator.core.threshold import Tripwire
+from orchestrator.core.verdict import Code, Level, Memory, Reference, judge
 from tests.drafts import START, draft, entries
-from tests.plans import CSO, FIRST, HEAD, LEAD, SECOND, SLOW, TEXT_LOST
+from tests.plans import CSO, FIRST, HEAD, LEAD, SECOND, SLOW, TEXT_LOST, signal
 from wards.shifts import ShiftKind
 
 NOTES = StageName("notes")
@@ -117,6 +121,24 @@ def test_occurrences_are_settled_when_the_ward_resumes():
     ward = ward_after(BEGUN, seen, INTENDED, WRITTEN, PROVEN, *agree)
     assert ward.settled_occurrences(TEXT_LOST) == 3.0
     assert ward.settled_occurrences(SLOW) == 0.0
+
+
+def test_each_occurrence_until_the_ward_is_home_is_on_record_and_settled_with_the_first():
+    """Requests under way go on to lose text after the return is written: whoever lets the ward go
+    on has seen all of it."""
+    counts = [0.0, 1.0, 1.0, 3.0]
+    verdicts = [judged(count) for count in counts]
+    seen = [changes((), (verdicts[0],))]
+    seen += [changes((old,), (new,)) for old, new in pairwise(verdicts)]
+    assert [[one.value for one in some] for some in seen] == [[0.0], [1.0], [], [3.0]]
+    agree = [ev.ResumeAgreed(role=role, reason="mended") for role in (CSO, LEAD)]
+    ward = ward_after(BEGUN, *seen[1], INTENDED, WRITTEN, *seen[3], PROVEN, *agree)
+    assert ward.settled_occurrences(TEXT_LOST) == 3.0
+
+
+def judged(count):
+    one = signal(TEXT_LOST, Tripwire())
+    return judge(one, Memory(), Value(number=count, n=1, age_s=0.0), Reference(), at_s=0.0)[1]
 
 
 def verdict(level, signal=SLOW):

@@ -54,12 +54,12 @@ def test_ordinary_values_stay():
 @pytest.fixture
 def said(monkeypatch) -> Iterator[Callable[..., list[dict]]]:
     """What is written of three lines by a process that was configured so."""
+    before = structlog.get_config()
 
     def configured(asked: str, **ours) -> list[dict]:
         out = io.StringIO()
         monkeypatch.setattr(sys, "stderr", out)
         monkeypatch.setenv("WARDSHIFT_LOG_LEVEL", asked)
-        structlog.reset_defaults()
         logs.configure("sentinel", **ours)
         log = structlog.get_logger()
         for speak in (log.debug, log.info, log.warning):
@@ -69,7 +69,7 @@ def said(monkeypatch) -> Iterator[Callable[..., list[dict]]]:
 
     yield configured
     structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 @pytest.mark.parametrize(
