@@ -4,7 +4,8 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
@@ -14,11 +15,11 @@ import pytest
 from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.kubernetes.client import AT_ONCE, Cluster, Kind
 from orchestrator.adapters.kubernetes.picture import Picture
-from orchestrator.adapters.kubernetes.routes import KubeRoutes
+from orchestrator.adapters.kubernetes.routes import WRITES_AT_ONCE, KubeRoutes
 from orchestrator.adapters.planfile import load_plan
 from orchestrator.cli.machine import practice_plan
 from orchestrator.core.ids import Side, SliceName
-from orchestrator.core.route import Annotation, Route, Rule, all_legacy
+from orchestrator.core.route import NO_GRANT, Annotation, Route, Rule, all_legacy
 from orchestrator.errors import ConfigError, Conflict, Indeterminate, Refused, Unavailable
 from tests.fakes import FakeClock
 from tests.real.kube_proxy import KubeProxy, kube_proxy
@@ -220,6 +221,41 @@ def test_a_server_that_hangs_costs_no_more_than_the_time_limit(
         routes._cluster.replace("routes", kind, body)
     door.delay_s = 0.0
     assert routes.get(ward).route == observed.route
+
+
+@contextmanager
+def hung_writes(routes: KubeRoutes) -> Iterator[None]:
+    """Every turn is taken, by writes that are not answered."""
+    with ExitStack() as hung:
+        for _ in range(WRITES_AT_ONCE):
+            routes._turns.acquire()
+            hung.callback(routes._turns.release)
+        yield
+
+
+def test_a_return_waits_for_writes_that_hang_no_longer_than_its_patience(
+    kube: KubeSite, door: KubeProxy, ward: WardId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.adapters.kubernetes.routes.TURN_WITHIN_S", 0.1)
+    _, routes = routes_through(kube, door, kube.tokens["guard"])
+    observed = routes.get(ward)
+    home = all_legacy(observed.route, epoch=2, annotation=WHO)
+    with ThreadPoolExecutor(1) as thread, hung_writes(routes):
+        written = thread.submit(routes.replace, home, resource_version=observed.resource_version)
+        assert written.result(timeout=60).route == home
+
+
+def test_a_grant_is_taken_back_by_who_ticks_whatever_hangs(
+    kube: KubeSite, door: KubeProxy, ward: WardId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that ticks renews the leases: it stands in no queue behind returns."""
+    monkeypatch.setattr("orchestrator.adapters.kubernetes.routes.TURN_WITHIN_S", 600.0)
+    kube.grant(ward, 9)
+    _, routes = routes_through(kube, door, kube.tokens["guard"])
+    version = routes.get(ward).resource_version
+    with ThreadPoolExecutor(1) as thread, hung_writes(routes):
+        written = thread.submit(routes.grant, ward, NO_GRANT, resource_version=version)
+        assert not written.result(timeout=60).granted
 
 
 def test_a_server_that_hung_for_long_is_heard_again_once_it_answers(

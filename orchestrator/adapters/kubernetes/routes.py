@@ -8,7 +8,8 @@ answers every request with an error, whatever the route's status says (measured)
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -34,8 +35,10 @@ log = structlog.get_logger()
 PORT = "routes"
 STATUS_RACES = 5  # lost to the gateway's own status, before a race is called lost
 # More at once make none of them sooner, and each so slow that it is given up and sent again: a
-# hundred wards are written in turns. One that hangs keeps its turn for a call's time, no longer.
+# hundred wards are written in turns. Who waited for longer than a healthy write takes waits for
+# writes that hang, perhaps for as long as they are sent again, and is written without a turn.
 WRITES_AT_ONCE = 16
+TURN_WITHIN_S = 2.0
 LABELS = WARD_LABEL  # the one that the fence insists on; any other may be changed by any tool
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 
@@ -88,7 +91,8 @@ class KubeRoutes:
         return route
 
     def grant(self, ward: WardId, epoch: int, *, resource_version: str) -> ObservedRoute:
-        """Allow one forward write under that epoch. Raises: as `replace`."""
+        """Allow one forward write under that epoch. It takes no turn: the thread that gives grants
+        has leases to renew. Raises: as `replace`."""
         base = self._base(ward, resource_version)
         return self._write(base, ward, lambda base: granting(base, epoch))
 
@@ -102,7 +106,8 @@ class KubeRoutes:
         adds = is_forward(self._understood(base).route, route) or bool(route.drill)
         if adds or _is_mirrored(route):
             self._features.check(base, mirrors=_is_mirrored(route))
-        return self._write(base, route.ward, lambda base: written(base, route, self._backends))
+        with self._turn():
+            return self._write(base, route.ward, lambda base: written(base, route, self._backends))
 
     def try_out(self, route: Route, *, resource_version: str) -> None:
         """See ports.Fence: a server-side dry run, which asks every admission policy."""
@@ -141,10 +146,18 @@ class KubeRoutes:
                 base = again
         return self._put(ward, change(base))
 
+    @contextmanager
+    def _turn(self) -> Generator[None]:
+        is_ours = self._turns.acquire(timeout=TURN_WITHIN_S)
+        try:
+            yield
+        finally:
+            if is_ours:
+                self._turns.release()
+
     def _put(self, ward: WardId, body: Document) -> ObservedRoute:
         try:
-            with self._turns:
-                answer = self._cluster.replace(PORT, self._kind, body)
+            answer = self._cluster.replace(PORT, self._kind, body)
         except Refused as error:
             if error.code == "not_found":
                 raise _no_route(ward) from error
