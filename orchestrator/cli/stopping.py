@@ -234,6 +234,7 @@ def _stop_programme(
     confirm(_announcement(name, exposed, reason), name, yes=yes, expect_seq=None, needs_seq=False)
     notifier = notifier_of(first.site)
     stop_programme(first.scribe, notifier, Role(role), reason)
+    is_recorded = not first.scribe.unwritten()
     cause = Cause(trigger=Trigger.PROGRAMME, reason=f"{role} stopped the programme: {reason}")
     with ThreadPoolExecutor(max(1, len(exposed))) as threads:
         begun = [threads.submit(_bring_back, one, cause, patience_s) for one in exposed]
@@ -241,7 +242,7 @@ def _stop_programme(
         ended = [each.result() for each in begun]
     hand_over(first.scribe, first.site)
     _tell_pages(notifier)
-    is_recorded = not first.scribe.unwritten()
+    is_recorded = is_recorded or not first.scribe.unwritten()
     _tell_all(name, tuple(zip(exposed, ended, strict=True)), form, is_recorded=is_recorded)
     codes = {code for code, _ in ended} | (set() if is_recorded else {ExitCode.UNAVAILABLE})
     return next((code for code in WORST if code in codes), ExitCode.DONE)

@@ -7,7 +7,9 @@ import pytest
 
 from orchestrator.cli import stopping
 from orchestrator.cli.back import begin
+from orchestrator.cli.output import Format
 from orchestrator.core.event import (
+    Draft,
     ProgrammeStopped,
     ReturnCancelled,
     RollbackIntended,
@@ -17,7 +19,8 @@ from orchestrator.core.event import (
     Trigger,
 )
 from orchestrator.core.route import is_exposed
-from orchestrator.errors import ExitCode
+from orchestrator.errors import ExitCode, Unavailable
+from orchestrator.ledger import FileJournal
 from tests.cli.conftest import SECOND, WARD, Home, expose
 from wards.practice.hospital import Hospital
 
@@ -170,6 +173,34 @@ def test_a_stopped_programme_that_no_disk_takes_is_not_called_frozen(exposed: Ho
     assert "frozen" not in ran.out
     assert "wardshift stop --programme" in ran.err
     assert exposed.run(*BOTH, "--yes", "--format", "json").json["stopped"] is False
+
+
+def test_a_stopped_programme_is_frozen_although_the_disk_took_nothing_after_the_word(
+    exposed: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first ward's return is written by the same pen as the word."""
+    write = FileJournal.write
+
+    def then_full(journal: FileJournal, draft: Draft) -> None:
+        if not isinstance(draft.happening, ProgrammeStopped):
+            raise Unavailable("journal", "no space left")
+        write(journal, draft)
+
+    monkeypatch.setattr(FileJournal, "write", then_full)
+    code = stopping.stop(
+        role="clinical_safety_officer",
+        reason="wrong doses",
+        programme=True,
+        home=exposed.path,
+        yes=True,
+        format=Format.JSON,
+    )
+    said = capsys.readouterr()
+    assert not is_on_candidate(exposed)
+    assert len(kinds(exposed, ProgrammeStopped)) == 1
+    assert kinds(exposed, RollbackIntended) == []
+    assert "could not even be journalled" in said.err
+    assert (code, json.loads(said.out)["stopped"]) == (ExitCode.DONE, True)
 
 
 @pytest.mark.parametrize(
