@@ -16,11 +16,13 @@ from wards.shifts import ShiftKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastVerdict:
-    """The verdict a signal has had since `since`, by the word of `by`."""
+    """The verdict a signal has had since `since`, by the word of `by`. `value`: the last that was
+    read, now or before it went out of sight; 0 before any."""
 
     verdict: VerdictChanged
     since: datetime
     by: Actor | None = None
+    value: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +57,12 @@ def is_overtaken(verdicts: Iterable[LastVerdict], new: LastVerdict) -> bool:
 
 
 def after(verdicts: Iterable[LastVerdict], new: LastVerdict) -> tuple[LastVerdict, ...]:
-    """The last verdicts with the new one in its signal's place."""
-    others = (item for item in verdicts if item.verdict.signal != new.verdict.signal)
-    return (*others, new)
+    """The last verdicts with the new one in its signal's place; one without a value takes nothing
+    back of what was read before."""
+    before = {item.verdict.signal: item for item in verdicts}
+    known = before.pop(new.verdict.signal, new).value
+    value = known if new.verdict.value is None else new.verdict.value
+    return (*before.values(), replace(new, value=value))
 
 
 def unsettled(

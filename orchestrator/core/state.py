@@ -466,7 +466,7 @@ def _agree(ward: WardState, role: Role, at: datetime) -> WardState:
     agreed = ward.resume_roles | {role}
     if len(agreed) < NEEDED_ROLES:
         return replace(ward, resume_roles=agreed)
-    counts = {item.verdict.signal: item.verdict.value or 0.0 for item in ward.verdicts}
+    counts = {item.verdict.signal: item.value for item in ward.verdicts}
     return replace(
         ward, phase=Phase.WAITING, stage=None, entered_at=None, verdicts=(),
         blemishes=(), resume_roles=frozenset(), settled=tuple(sorted(counts.items())),

@@ -136,6 +136,14 @@ def test_each_occurrence_until_the_ward_is_home_is_on_record_and_settled_with_th
     assert ward.settled_occurrences(TEXT_LOST) == 3.0
 
 
+def test_what_is_out_of_sight_when_the_ward_resumes_is_settled_as_it_was_last_read():
+    one = replace(verdict(Level.BREACH, TEXT_LOST), code=Code.OCCURRED, value=3.0)
+    blind = replace(one, level=Level.BLIND, code=Code.SOURCE_DOWN, value=None)
+    agree = [ev.ResumeAgreed(role=role, reason="mended") for role in (CSO, LEAD)]
+    ward = ward_after(BEGUN, one, INTENDED, WRITTEN, PROVEN, blind, *agree)
+    assert ward.settled_occurrences(TEXT_LOST) == 3.0
+
+
 def judged(count):
     one = signal(TEXT_LOST, Tripwire())
     return judge(one, Memory(), Value(number=count, n=1, age_s=0.0), Reference(), at_s=0.0)[1]
