@@ -13,7 +13,7 @@ from orchestrator.core.ids import ActorKind, SliceName
 from orchestrator.core.plan import Plan, Purpose, Signal, Stage
 from orchestrator.core.route import Route, exposed_slices, is_return
 from orchestrator.core.state import Phase, WardState
-from orchestrator.core.threshold import BaselineRatio
+from orchestrator.core.threshold import BaselineRatio, Tripwire
 from orchestrator.core.verdict import Verdict
 from wards.model import WardId
 
@@ -122,7 +122,8 @@ def judged_signals(plan: Plan, item: WardView) -> tuple[Signal, ...]:
     """The signals whose verdicts count for this ward now.
 
     In shadow nothing is exposed: verdicts keep gates closed, and what compares with a
-    baseline is only gathered.
+    baseline is only gathered. Once the route is written home, requests that were under way may
+    still end in a never event: those are counted until the ward is home.
     """
     return tuple(signal for signal in plan.signals if _is_judged(signal, item))
 
@@ -143,7 +144,8 @@ def _is_judged(signal: Signal, item: WardView) -> bool:
         case Care.SHADOW:
             return not isinstance(signal.threshold, BaselineRatio)
         case Care.READINESS:
-            return False
+            is_returning = item.state.phase is Phase.RETURNING
+            return is_returning and isinstance(signal.threshold, Tripwire)
 
 
 def _care(plan: Plan, state: WardState, exposed: tuple[SliceName, ...]) -> Care:

@@ -6,11 +6,12 @@ import pytest
 
 from orchestrator.core import event as ev
 from orchestrator.core.decision import Rollback
-from orchestrator.core.ids import ActorKind, StageName
+from orchestrator.core.ids import ActorKind, SliceName, StageName
 from orchestrator.core.plan import GuardAction
 from orchestrator.core.reading import Value
 from orchestrator.core.route import Annotation, all_legacy, desired_route, is_exposed
 from orchestrator.core.state import Phase, WardState
+from orchestrator.core.threshold import Tripwire
 from orchestrator.core.view import view
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ledger import BoundedJournal
@@ -20,7 +21,7 @@ from orchestrator.service.rollback import Outcome, roll_back
 from orchestrator.service.scribe import Scribe
 from tests.fakes import FakeNotifier, put_exposed
 from tests.fakes_ledger import HangingJournal
-from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, SECOND, SLOW
+from tests.plans import CSO, FIRST, HEAD, LEAD, LEGACY_UP, SECOND, SLOW, TEXT_LOST, signal
 from tests.property.world import InlineExecutor, World
 
 CAUSE = ev.Cause(trigger=ev.Trigger.PERSON, reason="asked")
@@ -63,6 +64,27 @@ def test_a_breach_returns_the_ward_and_freezes_the_programme(world):
     assert state.freeze is not None
     (proven,) = happenings(world, ev.RollbackProven)
     assert proven.probes >= 2 * len(world.plan.slices)
+
+
+def test_what_is_lost_after_the_route_is_written_is_on_record_and_settled_too(world):
+    """By requests that were under way; the stage mirrors nothing, so all else is let be then."""
+    counted = signal(TEXT_LOST, Tripwire(), slice_name=SliceName("notes"))
+    watch = world.sentinels[0].sentinel.watch
+    watch.plan = replace(world.plan, signals=(*world.plan.signals, counted))
+    world.prober.silent = True  # written, and not proven yet
+    world.numbers[TEXT_LOST] = 1.0
+    tick(world, 2)
+    assert (world.exposed(), world.state().ward(FIRST).phase) == (False, Phase.RETURNING)
+    world.numbers[TEXT_LOST] = 3.0
+    tick(world)
+    world.numbers[TEXT_LOST] = None  # out of sight, it takes nothing back
+    tick(world)
+    world.prober.silent = False
+    tick(world, 2)
+    assert world.state().ward(FIRST).phase is Phase.ROLLED_BACK
+    for role in (CSO, LEAD):
+        world.desk.agree_to_resume(FIRST, role, reason="mended")
+    assert world.state().ward(FIRST).settled_occurrences(TEXT_LOST) == 3.0
 
 
 def test_one_bad_tick_of_two_needed_does_not(world):
