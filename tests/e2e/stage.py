@@ -5,7 +5,6 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from orchestrator.adapters.clock import SystemClock, wait_until
 from orchestrator.cli.demo.evidence import BreachObserver, gateway_lines
 from orchestrator.cli.everything import Wishes, start_everything
 from orchestrator.cli.practice_stage import PracticeStage, quick_plan
-from orchestrator.core.event import RollbackWritten
+from orchestrator.core.event import RollbackIntended, RollbackWritten
 from orchestrator.core.ids import SignalName
 from orchestrator.core.verdict import Level
 from orchestrator.service.leases import LeaseBook, ward_lease
@@ -130,10 +129,10 @@ class Stage(PracticeStage):
         """The gateway's own log."""
         return list(gateway_lines(self.hospital.gateway_log))
 
-    def ticks_to_return(self, timeout_s: float) -> int:
+    def ticks_to_decide(self, timeout_s: float) -> int:
         """Break the notes; how many ticks began from when the hospital's own page shows lost text,
-        seen from outside, until the route was written. Raises AssertionError when either did not
-        come in time."""
+        seen from outside, until the return was decided. Raises AssertionError when the route is
+        not on legacy in time, by that decision's own write."""
         url = self.hospital.addresses["staff_metrics_url"]
         observer = BreachObserver(url, LOST_TEXT, WARD, self.installation.clock)
         observer.start()
@@ -141,12 +140,11 @@ class Stage(PracticeStage):
         assert self.home_within(timeout_s), self.why()
         observer.stop()
         assert observer.visible_at is not None
-        assert self.eventually(lambda: bool(self._written_at())), self.why()
-        return ticks_between(self.installation.site.home, observer.visible_at, *self._written_at())
-
-    def _written_at(self) -> list[datetime]:
-        found = (entry.draft for entry in self.entries())
-        return [one.at for one in found if isinstance(one.happening, RollbackWritten)]
+        assert self.eventually(lambda: bool(self.happenings(RollbackWritten))), self.why()
+        (intended,) = self.happenings(RollbackIntended)
+        home = self.installation.site.home
+        assert "rollback.delayed" not in (home / "logs" / "sentinel.log").read_text("utf-8")
+        return ticks_between(home, observer.visible_at, intended.seen_at)
 
     def pages(self) -> list[dict[str, Any]]:
         """What people were told."""

@@ -22,7 +22,7 @@ from orchestrator.cli.demo.evidence import candidate_answers, gateway_lines
 from orchestrator.ledger import open_ledger, verify
 from tests.cli.running import wardshift
 from tests.e2e.stage import alive, family
-from tests.e2e.ticks import EACH_TICK, TICKS_TO_RETURN, ticks_between
+from tests.e2e.ticks import EACH_TICK, TICKS_TO_DECIDE, ticks_between
 from tests.real.kube_server import kube_parts
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
@@ -124,9 +124,10 @@ def test_routes_are_where_they_were_asked_for(told, request):
 
 def test_restored_within_two_ticks_of_being_visible(told):
     result = told[0]
-    visible, restored = (at(result["rollback"][it]) for it in ("breach_visible_at", "restored_at"))
+    visible, decided = (at(result["rollback"][it]) for it in ("breach_visible_at", "decided_at"))
     home = Path(result["gateway_log"]).parent.parent
-    assert ticks_between(home, visible, restored) <= TICKS_TO_RETURN
+    assert ticks_between(home, visible, decided) <= TICKS_TO_DECIDE
+    assert "rollback.delayed" not in (home / "logs" / "sentinel.log").read_text("utf-8")
 
 
 def test_the_gateways_own_log_agrees(told):

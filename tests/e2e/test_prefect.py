@@ -13,7 +13,7 @@ from orchestrator.cli.everything import Wishes
 from orchestrator.core import event as ev
 from orchestrator.core.state import Phase
 from tests.e2e.stage import WARD, Stage, family
-from tests.e2e.ticks import TICKS_TO_RETURN
+from tests.e2e.ticks import TICKS_TO_DECIDE
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 HARM_S = 20.0
@@ -83,7 +83,7 @@ def test_without_prefect_the_ward_returns_as_fast_and_prefect_shows_it_once_it_i
 ) -> None:
     break_it, mend_it = BREAKS[how]
     break_it(exposed)
-    assert exposed.ticks_to_return(HARM_S) <= TICKS_TO_RETURN, exposed.why()
+    assert exposed.ticks_to_decide(HARM_S) <= TICKS_TO_DECIDE, exposed.why()
     assert not prefect_answers(exposed)
     assert exposed.eventually(lambda: exposed.state().ward(WARD).phase is Phase.ROLLED_BACK)
     mend_it(exposed)

@@ -9,7 +9,7 @@ from orchestrator.core import event as ev
 from orchestrator.core.ids import Side
 from orchestrator.core.state import Phase
 from tests.e2e.stage import CLOCK, THIRD, WARD
-from tests.e2e.ticks import TICKS_TO_RETURN
+from tests.e2e.ticks import TICKS_TO_DECIDE
 
 pytestmark = pytest.mark.real
 SLACK_S = 2.0
@@ -21,7 +21,7 @@ def is_home(stage) -> bool:
 
 
 def test_harm_returns_the_ward_proves_it_and_leaves_the_others_alone(exposed):
-    assert exposed.ticks_to_return(HARM_S) <= TICKS_TO_RETURN, exposed.why()
+    assert exposed.ticks_to_decide(HARM_S) <= TICKS_TO_DECIDE, exposed.why()
     assert exposed.eventually(lambda: is_home(exposed)), exposed.why()
     state = exposed.state()
     back = state.ward(WARD).returned
