@@ -143,7 +143,7 @@ def rollback(
         check_legacy(one, cause)
     report = until_done(one, cause, patience)
     _tell(one, report, format)
-    hand_over(one.scribe, one.site)
+    hand_over(one.site, one.scribe)
     return EXITS[report.outcome]
 
 
@@ -269,7 +269,7 @@ def check_legacy(one: PersonsReturn, cause: Cause) -> None:
     procedure = plan.ward(one.ward).downtime_procedure
     blocked = RollbackBlocked(cause=cause, legacy="not ready", downtime_procedure=procedure)
     one.scribe.note(one.ward, blocked)
-    hand_over(one.scribe, one.site)
+    hand_over(one.site, one.scribe)
     raise Refused(
         "legacy_not_ready",
         f"Legacy does not answer as {one.ward}, so nothing was switched.\n"
@@ -339,13 +339,13 @@ def _attempt(one: PersonsReturn, cause: Cause, began_s: float) -> RollbackReport
     return report
 
 
-def hand_over(scribe: Scribe, site: Site) -> None:
+def hand_over(site: Site, *scribes: Scribe) -> None:
     """Put what was journalled into the ledger if it answers; the sentinel will do it otherwise."""
     from orchestrator.ledger import drain, open_ledger
 
-    problem = scribe.flush(within_s=HAND_OVER_S)
-    if problem:
-        say(f"{problem} happenings could not even be journalled: the disk refuses.")
+    lost = sum(scribe.flush(within_s=HAND_OVER_S) for scribe in scribes if scribe.unwritten())
+    if lost:
+        say(f"{lost} happenings could not even be journalled: the disk refuses.")
 
     def carry() -> None:
         ledger = open_ledger(site.ledger, timeout_s=site.ledger_timeout_s)

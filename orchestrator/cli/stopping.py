@@ -39,6 +39,7 @@ from orchestrator.service.stopping import SOMEBODY, judged, stop_programme
 from wards.model import WardId
 
 PAGES_WITHIN_S = 5.0
+UNHEARD = "No disk takes this report: nobody but this command knows of it. Tell whoever is on call."
 UNRECORDED = (
     "That programme {name} is stopped is on no disk and in no ledger, so nothing keeps it from "
     "going on. Make room on this machine's disk, then again: wardshift stop --programme"
@@ -123,7 +124,7 @@ def acknowledge(
     if not numbers:
         raise Refused("no_report", f"no report of {report} waits for an answer")
     made = [line.acknowledge(number, Role(role)) for number in numbers]
-    hand_over(scribe, installation.site)
+    hand_over(installation.site, scribe)
     if format is Format.JSON and report in wards:
         show_json([receipt_json(one) for one in made])
         return 0
@@ -185,12 +186,11 @@ def _stop_ward(
     line = one.installation.stop_line(one.scribe, lambda: one.state, lambda _: _return_ahead(one))
     number = line.report(one.ward, Role(role), reporter=reporter, words=words).report
     is_recorded = not one.scribe.unwritten()
-    if is_recorded:
-        say(f"Report {number} is recorded.")
+    say(f"Report {number} is recorded." if is_recorded else UNHEARD)
     try:
         code = _act(one, patience_s)
     finally:
-        hand_over(one.scribe, one.site)
+        hand_over(one.site, one.scribe)
         _tell_pages(one.installation.notifier)
     made = line.receipt(number)
     assert made is not None, "our own word is known to us"
@@ -238,9 +238,9 @@ def _stop_programme(
     cause = Cause(trigger=Trigger.PROGRAMME, reason=f"{role} stopped the programme: {reason}")
     with ThreadPoolExecutor(max(1, len(exposed))) as threads:
         begun = [threads.submit(_bring_back, one, cause, patience_s) for one in exposed]
-        hand_over(first.scribe, first.site)  # while they return: nobody goes forward meanwhile
+        hand_over(first.site, first.scribe)  # while they return: nobody goes forward meanwhile
         ended = [each.result() for each in begun]
-    hand_over(first.scribe, first.site)
+    hand_over(first.site, *(one.scribe for one in everywhere))
     _tell_pages(notifier)
     is_recorded = is_recorded or not first.scribe.unwritten()
     _tell_all(name, tuple(zip(exposed, ended, strict=True)), form, is_recorded=is_recorded)

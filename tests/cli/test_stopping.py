@@ -109,6 +109,21 @@ def test_sick_legacy_is_not_switched_to_and_the_report_stands(
     assert len(kinds(exposed, StopReported)) == 1
 
 
+def test_sick_legacy_and_a_full_disk_leave_nobody_to_believe_that_the_report_stands(
+    exposed: Home, hospital: Hospital
+) -> None:
+    (exposed.path / "journal").write_text("a file where the folder of the journals should be")
+    hospital.outage("legacy")
+    try:
+        ran = exposed.run("stop", WARD, "--role", "ward_head")
+    finally:
+        hospital.restart("legacy")
+    assert ran.code == ExitCode.REFUSED
+    assert "Downtime procedure" in ran.err
+    assert "No disk takes this report" in ran.err
+    assert "is recorded" not in ran.err
+
+
 def test_taking_in_hand_and_taking_back(exposed: Home) -> None:
     report = exposed.run(*STOP, "--format", "json").json["report"]
     taken = exposed.run(
@@ -178,7 +193,9 @@ def test_a_stopped_programme_that_no_disk_takes_is_not_called_frozen(exposed: Ho
 def test_a_stopped_programme_is_frozen_although_the_disk_took_nothing_after_the_word(
     exposed: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first ward's return is written by the same pen as the word."""
+    """The first ward's return is written by the same pen as the word; of no ward is it lost
+    without a sentence."""
+    expose(exposed, SECOND)
     write = FileJournal.write
 
     def then_full(journal: FileJournal, draft: Draft) -> None:
@@ -199,7 +216,7 @@ def test_a_stopped_programme_is_frozen_although_the_disk_took_nothing_after_the_
     assert not is_on_candidate(exposed)
     assert len(kinds(exposed, ProgrammeStopped)) == 1
     assert kinds(exposed, RollbackIntended) == []
-    assert "could not even be journalled" in said.err
+    assert "6 happenings could not even be journalled" in said.err
     assert (code, json.loads(said.out)["stopped"]) == (ExitCode.DONE, True)
 
 
