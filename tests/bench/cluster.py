@@ -38,18 +38,16 @@ from orchestrator.service.watch import Watch
 from orchestrator.web.alerts import Receiver
 from orchestrator.web.pages import app, serve
 from tests.bench.figures import p50, p99
+from tests.bench.hospital import on_a_cluster
 from tests.bench.reaction import Life
 from tests.fakes import FakeGuardMemory, FakeNotifier
 from tests.plans import plan, ward
-from tests.practice.stage import STARTS_AT
 from tests.real.kube_server import kube_parts
 from tests.traps.stage import NOTES, PREFIXES, Stage
 from tests.web import door
 from wards.model import WardId
 from wards.practice.cluster import fenced
 from wards.practice.cluster.control_plane import NAMESPACE
-from wards.practice.hospital import Hospital
-from wards.practice.staffing import PracticeWard
 
 CLOCK = SystemClock()
 AT_ONCE = 100
@@ -65,7 +63,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     """One row a way back; seconds of real time."""
     kube_parts()
     times = 10 if quick else 100
-    with TemporaryDirectory() as folder, _hospital(Path(folder)) as stage:
+    with TemporaryDirectory() as folder, on_a_cluster(Path(folder)) as stage:
         bench = _Bench(stage, Path(folder))
         with bench.serving():
             bare, written, proven = bench.messages(times)
@@ -81,19 +79,6 @@ def run(quick: bool) -> list[dict[str, Any]]:
             ]
         rows.append(_row("lapse -> written (guard)", bench.lapses(max(5, times // 10)), None))
     return rows
-
-
-@contextmanager
-def _hospital(folder: Path) -> Iterator[Stage]:
-    with Hospital.start(
-        folder / "hospital",
-        (PracticeWard(ward="first-1", beds=10),),
-        starts_at=STARTS_AT,
-        with_staff=False,
-        kubernetes=True,
-        sync=True,
-    ) as hospital:
-        yield Stage(hospital)
 
 
 @dataclass

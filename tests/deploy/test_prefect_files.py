@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from orchestrator.adapters.planfile import load_plan
 from tests.contract.test_fence import a_route, expose, forward
 from tests.deploy.rendering import DEPLOY
+from tests.deploy.test_accounts import MUST_NOT, PATCH, returned
 from tests.flows.server import PrefectServer
 from tests.real.kube_server import ApiError, read_documents
 from tests.real.kube_site import ROUTES, KubeSite
@@ -140,8 +141,6 @@ def test_a_run_returns_a_ward_and_moves_none_forward(runs: KubeSite) -> None:
     with pytest.raises(ApiError, match="no_grant"):
         runs.server.call("PUT", f"{ROUTES}/ward-{ward}", changed, token=token)
     expose(runs, ward)
-    from tests.deploy.test_accounts import returned
-
     runs.server.call("PUT", f"{ROUTES}/ward-{ward}", returned(runs, ward), token=token)
 
 
@@ -152,3 +151,14 @@ def test_neither_can_make_a_pod_beside_the_sentinel(runs: KubeSite, name: str) -
         with pytest.raises(ApiError) as refused:
             runs.server.call("POST", path, {"metadata": {"name": "x"}}, token=token)
         assert refused.value.status == 403
+
+
+@pytest.mark.parametrize("what", MUST_NOT)
+@pytest.mark.parametrize("name", ["button", "prefect-worker"])
+def test_neither_may_do_what_none_of_ours_may(runs: KubeSite, name: str, what: str) -> None:
+    token = runs.server.service_account(name, namespace="wardshift-runs")
+    method, path, body = MUST_NOT[what]
+    kind = PATCH if method == "PATCH" else "application/json"
+    with pytest.raises(ApiError, match=f"wardshift-runs:{name}. cannot") as refused:
+        runs.server.call(method, path, body, token=token, content_type=kind)
+    assert refused.value.status == 403
