@@ -40,6 +40,7 @@ WARD = WardId("medicine-52")
 LEASE_S = 2.0
 SENIOR = Role("clinical_safety_officer")  # whose stop needs nobody to confirm it
 STOP = "command-line-stop"
+STOP_ALL = "command-line-stop-programme"
 DISK_FULL = "disk-full"  # while this file is in the home folder, its disk takes no more
 When = Literal["before", "after"]
 Names = list[str]
@@ -75,7 +76,7 @@ def play(role: str, home: Path, environment: dict[str, str], fuse: Fuse) -> None
     os.environ.update(environment)
     _log_to(home / f"{role}.log")
     _arm(fuse)
-    if role == STOP:
+    if role in (STOP, STOP_ALL):
         _arm_stop(fuse)
     lines._write_all = _on_a_disk_that_may_be_full(home / DISK_FULL, lines._write_all)
     for module in (bootstrap, back):
@@ -126,12 +127,19 @@ def _stop(home: Path) -> int:
     return stopping.stop(WARD, role=SENIOR, words="seen in a test", staff_code="a1", home=home)
 
 
+def _stop_all(home: Path) -> int:
+    return stopping.stop(
+        programme=True, role=SENIOR, reason="asked for in a test", home=home, yes=True
+    )
+
+
 ROLES: dict[str, Callable[[Path], int]] = {
     "sentinel": lambda home: watching.sentinel(home=home),
     "guard": lambda home: watching.guard(home=home, lease_s=LEASE_S),
     "worker": _climb,
     "command-line": _return,
     STOP: _stop,
+    STOP_ALL: _stop_all,
 }
 
 
@@ -153,9 +161,12 @@ def _arm_stop(fuse: Fuse) -> None:
     """What a stop does beside its return. Of a process that lives on, pages go out on threads of
     their own at any moment of its work; this one waits for them, and its last word is a receipt."""
     _wrap(FileNotifier, "page", fuse, lambda page: [f"page: {page.code}"])
-    create, tell = stop_codes._create, stopping._tell
+    create, tell, tell_all = stop_codes._create, stopping._tell, stopping._tell_all
     stop_codes._create = lambda *args: fuse.through(["staff key"], lambda: create(*args))
     stopping._tell = lambda *args: fuse.through(["receipt"], lambda: tell(*args))
+    stopping._tell_all = lambda *args, **how: fuse.through(
+        ["receipt"], lambda: tell_all(*args, **how)
+    )
 
 
 def _wrap_leases(fuse: Fuse) -> None:

@@ -17,7 +17,7 @@ from orchestrator.adapters.clock import wait_until
 from orchestrator.core.route import exposed_slices
 from orchestrator.core.state import Phase
 from orchestrator.service.leases import GUARD, SENTINEL, ward_lease
-from tests.kube.doomed import STOP, WARD, When
+from tests.kube.doomed import STOP, STOP_ALL, WARD, When
 from tests.kube.stage import DEAD, LIMIT_S, Accounts, Stage, drop, was_killed
 from tests.real.kube_site import KubeSite
 
@@ -118,6 +118,10 @@ RECORDED = frozenset(
 )
 CARRIED = RECORDED | {"ledger: StopReported", "settle: StopReported"}
 REPORTED = frozenset({"staff key", "journal: StopReported", "page: stop_reported", "receipt"})
+STOPPED = frozenset(
+    {"journal: ProgrammeStopped", "ledger: ProgrammeStopped", "settle: ProgrammeStopped",
+     "page: programme_stopped", "receipt"}
+)  # fmt: skip
 SCENARIOS = {
     "the worker promotes": Scenario(
         doomed="worker",
@@ -210,6 +214,14 @@ SCENARIOS = {
         replaced_at_home=("sentinel",),
         ends=Stage.is_home,
         must=REPORTED | RETURNED | CARRIED,
+    ),
+    "a person stops the programme": Scenario(
+        doomed=STOP_ALL,
+        prepare=exposed_and_left,
+        meanwhile=left_to_the_person,
+        replaced_at_home=("sentinel",),
+        ends=Stage.is_home,
+        must=RETURNED | RECORDED | STOPPED,
     ),
 }
 
