@@ -1,11 +1,11 @@
 """From a breach being visible in a real Prometheus to a proven return, 40 wards watched.
 
-Real: Prometheus (scraping every 250 ms), etcd and kube-apiserver with the fence, the practice
-gateway that follows HTTPRoutes by watch, the sentinel's own watch, journal and probes. The
-exporter is the bench's; one ward's number is made bad at a random phase of the tick, and the
-ticks are put off by a random part of one for each measurement, for they would else keep step
-with the scrapes. Visible: the first moment at which Prometheus shows it to a tight poll. The
-legacy probe is left out: its time belongs to legacy.
+Real: Prometheus (scraping every 250 ms), the practice gateway with its routes, the
+sentinel's own watch, journal and probes. The exporter is the bench's; one ward's number is
+made bad at a random phase of the tick, and the ticks are put off by a random part of one for
+each measurement, for they would else keep step with the scrapes. Visible: the first
+moment at which Prometheus shows it to a tight poll. The legacy probe is left out: its time
+belongs to legacy.
 """
 
 import random
@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from orchestrator.adapters.clock import SystemClock
+from orchestrator.adapters.practice_gateway import PracticeRoutes
+from orchestrator.adapters.prober import GatewayProber
 from orchestrator.adapters.prometheus import PrometheusSource
 from orchestrator.core.event import (
     Actor,
@@ -28,6 +30,7 @@ from orchestrator.core.event import (
 )
 from orchestrator.core.ids import ActorKind, SignalName
 from orchestrator.core.plan import Plan, PromQuery
+from orchestrator.core.route import Annotation, desired_route
 from orchestrator.core.state import Phase, ProgrammeState, WardState, apply
 from orchestrator.core.threshold import Direction, Limit
 from orchestrator.ledger import FileJournal
@@ -35,15 +38,12 @@ from orchestrator.service.rollback import Hands
 from orchestrator.service.scribe import Scribe
 from orchestrator.service.watch import Watch
 from tests.bench.figures import p50, p99
-from tests.bench.hospital import on_a_cluster
-from tests.fakes import FakeNotifier
+from tests.fakes import FakeNotifier, put_exposed
 from tests.plans import plan, signal, ward
-from tests.real.kube_server import kube_parts
+from tests.real.practice_parts import practice_site
 from tests.real.prometheus_server import prometheus_running
 from tests.real.servers import Reply, web_server
-from tests.traps.stage import NOTES, Stage
 from wards.model import WardId
-from wards.practice.cluster import fenced
 
 WARDS = 40
 TARGETS_S = {1.0: 0.85, 0.25: 0.3, 5.0: None}  # a tick, and what the median may be
@@ -54,7 +54,6 @@ PARTS = {RollbackIntended: "decided", RollbackWritten: "written", RollbackProven
 
 def run(quick: bool) -> list[dict[str, Any]]:
     """One row a tick length."""
-    kube_parts()
     times = 10 if quick else 100
     return [_measure(tick_s, times if tick_s <= AT_MOST_S else times // 5) for tick_s in TARGETS_S]
 
@@ -142,21 +141,22 @@ def _measure(tick_s: float, times: int) -> dict[str, Any]:
     with (
         TemporaryDirectory() as folder,
         web_server(page) as exporter,
-        on_a_cluster(_made(folder, "site")) as stage,
+        practice_site(_made(folder, "site"), replicas=1) as site,
         prometheus_running(_made(folder, "prom"), [exporter.address]) as prometheus,
         ThreadPoolExecutor(8) as pool,
     ):
+        routes = PracticeRoutes(site.admin, timeout_s=2.0)
         for one in of.wards:
-            fenced.create_route(stage.plane, fenced.all_by_name(one.id, epoch=1))
-        routes = stage.routes("sentinel")
-        routes.follow()
+            site.create_route(one.id)
         life = Life(of, clock)
         actor = Actor(kind=ActorKind.SENTINEL, name="bench")
         journal = FileJournal(_made(folder, "journal"), "bench")
         scribe = Scribe(journal, clock, actor=actor, plan_hash="h", code_version="bench")
         scribe.listen(life.hear)
+        prefixes = {item.name: item.path_prefix for item in of.slices}
+        prober = GatewayProber(site.gateways, site.admin, prefixes, timeout_s=2.0)
         hands = Hands(
-            routes=routes, prober=stage.prober, scribe=scribe, clock=clock, proof=of.policy.proof
+            routes=routes, prober=prober, scribe=scribe, clock=clock, proof=of.policy.proof
         )
         watch = Watch(
             plan=of,
@@ -167,7 +167,7 @@ def _measure(tick_s: float, times: int) -> dict[str, Any]:
             executor=pool,
         )
         shifts: SimpleQueue[float] = SimpleQueue()
-        bench = _Bench(of, clock, numbers, stage, life, prometheus, shifts)
+        bench = _Bench(of, clock, numbers, routes, life, prometheus, shifts)
         for one in of.wards:
             bench.send_out(one.id)
         stop = threading.Event()
@@ -177,17 +177,16 @@ def _measure(tick_s: float, times: int) -> dict[str, Any]:
         rows = [bench.once(tick_s) for _ in range(times)]
         stop.set()
         thread.join()
-        routes.close()
     return _row(tick_s, rows)
 
 
 class _Bench:
     def __init__(
-        self, of: Plan, clock: Any, numbers: Any, stage: Stage, life: Life, prom: Any, shifts: Any
+        self, of: Plan, clock: Any, numbers: Any, routes: Any, life: Life, prom: Any, shifts: Any
     ):
         self._shifts = shifts
         self._plan, self._clock, self._numbers = of, clock, numbers
-        self._stage, self._life, self._prom = stage, life, prom
+        self._routes, self._life, self._prom = routes, life, prom
         self._chance = random.Random(1)
 
     def once(self, tick_s: float) -> dict[str, float]:
@@ -208,10 +207,12 @@ class _Bench:
         return heard
 
     def send_out(self, one: WardId) -> None:
-        route = self._stage.expose(one, NOTES)
-        self._life.send_out(one, route.epoch)
-        proof = self._stage.prove(route)
-        assert hasattr(proof, "probes"), proof
+        observed = self._routes.get(one)
+        epoch = observed.route.epoch + 1
+        note = Annotation(who="flow:bench", why="enter notes")
+        route = desired_route(self._plan, one, self._plan.stages[2], epoch=epoch, annotation=note)
+        put_exposed(self._routes, route)
+        self._life.send_out(one, epoch)
 
     def _shown(self, one: WardId) -> float | None:
         found: Any = self._prom.query(f'bench_harm{{ward="{one}"}}')
