@@ -1,7 +1,8 @@
 """Stopping the line at a terminal: recorded first, judged as the sentinel would, and proven."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -35,6 +36,21 @@ def is_on_candidate(home: Home, ward=WARD) -> bool:
 
 def kinds(home: Home, kind: type) -> list:
     return [one for one in home.events() if isinstance(one, kind)]
+
+
+def leave_no_disk(home: Home) -> None:
+    """No journal can be written: a file stands where their folder should be."""
+    (home.path / "journal").write_text("synthetic")
+
+
+@contextmanager
+def legacy_sick(hospital: Hospital) -> Iterator[None]:
+    """Legacy answers nobody meanwhile."""
+    hospital.outage("legacy")
+    try:
+        yield
+    finally:
+        hospital.restart("legacy")
 
 
 def paged(home: Home) -> list[str]:
@@ -83,7 +99,7 @@ def test_a_stop_needs_no_ledger_and_a_role_of_the_plan(exposed: Home) -> None:
 def test_a_stop_that_no_disk_takes_returns_the_ward_and_is_not_called_recorded(
     exposed: Home, form: str
 ) -> None:
-    (exposed.path / "journal").write_text("a file where the folder of the journals should be")
+    leave_no_disk(exposed)
     ran = exposed.run("stop", WARD, "--role", "ward_head", "--format", form)
     assert not is_on_candidate(exposed)
     assert ran.code == ExitCode.UNAVAILABLE, ran.err
@@ -98,11 +114,8 @@ def test_a_stop_that_no_disk_takes_returns_the_ward_and_is_not_called_recorded(
 def test_sick_legacy_is_not_switched_to_and_the_report_stands(
     exposed: Home, hospital: Hospital
 ) -> None:
-    hospital.outage("legacy")
-    try:
+    with legacy_sick(hospital):
         ran = exposed.run("stop", WARD, "--role", "ward_head")
-    finally:
-        hospital.restart("legacy")
     assert ran.code == ExitCode.REFUSED
     assert "Downtime procedure" in ran.err
     assert is_on_candidate(exposed)
@@ -112,12 +125,9 @@ def test_sick_legacy_is_not_switched_to_and_the_report_stands(
 def test_sick_legacy_and_a_full_disk_leave_nobody_to_believe_that_the_report_stands(
     exposed: Home, hospital: Hospital
 ) -> None:
-    (exposed.path / "journal").write_text("a file where the folder of the journals should be")
-    hospital.outage("legacy")
-    try:
+    leave_no_disk(exposed)
+    with legacy_sick(hospital):
         ran = exposed.run("stop", WARD, "--role", "ward_head")
-    finally:
-        hospital.restart("legacy")
     assert ran.code == ExitCode.REFUSED
     assert "Downtime procedure" in ran.err
     assert "No disk takes this report" in ran.err
@@ -181,7 +191,7 @@ def test_a_stopped_programme_needs_no_ledger_and_no_plan(exposed: Home) -> None:
 
 
 def test_a_stopped_programme_that_no_disk_takes_is_not_called_frozen(exposed: Home) -> None:
-    (exposed.path / "journal").write_text("a file where the folder of the journals should be")
+    leave_no_disk(exposed)
     ran = exposed.run(*BOTH, "--yes")
     assert not is_on_candidate(exposed)
     assert ran.code == ExitCode.UNAVAILABLE, ran.err
