@@ -20,6 +20,7 @@ WARD = WardId("laptop-1")
 HANDBOOK = DEPLOY.parent / "docs" / "how-to" / "deploy.md"
 RULES = DEPLOY / "prometheus" / "rules.yaml"
 WRITTEN_NOT_PROVEN, NO_LEDGER = 6, 2
+ELSEWHERE = ("get endpoints", "validatingadmissionpolicybindings")  # not ours, or of no namespace
 
 
 def laptop(
@@ -65,4 +66,4 @@ def test_the_settings_that_the_handbook_names_for_a_laptop_are_settings() -> Non
 def test_no_command_for_on_call_forgets_the_namespace() -> None:
     for text in (HANDBOOK.read_text(), RULES.read_text()):
         for command in re.findall(r"kubectl (?!apply)[^`)\n]*", text):
-            assert "-n wardshift" in command or "get endpoints" in command, command
+            assert "-n wardshift" in command or any(kind in command for kind in ELSEWHERE), command
