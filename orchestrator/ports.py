@@ -108,6 +108,14 @@ class Fence(Protocol):
         """
         ...
 
+    def missing(self) -> tuple[str, ...]:
+        """The rules that stand against other people's objects, which we may not write even to
+        try, and that are not in force, each by its name; empty when all are.
+
+        Raises: Unavailable when they cannot be looked at.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRecord:

@@ -85,6 +85,7 @@ class FakeRoutes(Faults):
         self.before_write: Callable[[Route], None] | None = None
         self.writes: list[Route] = []
         self.fence_is_open = False
+        self.missing_rules: tuple[str, ...] = ()
 
     def all(self) -> tuple[ObservedRoute, ...]:
         self.check("routes")
@@ -119,6 +120,10 @@ class FakeRoutes(Faults):
     def try_out(self, route: Route, *, resource_version: str) -> None:
         self.check("routes")
         self._judged(route, resource_version)
+
+    def missing(self) -> tuple[str, ...]:
+        self.check("routes")
+        return self.missing_rules
 
     def _judged(self, route: Route, resource_version: str) -> ObservedRoute:
         if self.fence_is_open:

@@ -88,6 +88,10 @@ class PracticeRoutes:
         answer = self._http.write("PUT", f"{self._of(route.ward)}?dry_run=true", json=body)
         _raise_unless_taken(ROUTES, f"route {route.ward}", answer, expected=resource_version)
 
+    def missing(self) -> tuple[str, ...]:
+        """See ports.Fence: the gateway's rules are in its code, and none can be taken away."""
+        return ()
+
     def _put(self, ward: WardId, body: dict[str, Any], resource_version: str) -> ObservedRoute:
         answer = self._http.write("PUT", self._of(ward), json=body)
         if answer.status == _NOT_FOUND:

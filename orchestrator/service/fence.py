@@ -63,7 +63,8 @@ def _is_refused(fence: Fence, route: Route, version: str) -> bool:
 
 
 class FenceWatch:
-    """Tries the fence again and again beside the sentinel's ticks, and never in their way."""
+    """Tries the fence again and again beside the sentinel's ticks, and never in their way; what
+    of it cannot be tried is looked for."""
 
     def __init__(self, fence: Fence, routes: Routes, clock: Clock, executor: Executor) -> None:
         self._fence = fence
@@ -100,6 +101,7 @@ class FenceWatch:
             if one is None:
                 return
             through = breaches(self._fence, one)
+            missing = () if through else self._fence.missing()
         except (Unavailable, Refused) as error:
             log.warning("fence.missed", problem=str(error))
             self._due_at_s = self._clock.monotonic() + AGAIN_AFTER_MISS_S
@@ -107,6 +109,7 @@ class FenceWatch:
         except Exception:
             log.exception("fence.stumbled")
             return
-        if through:
-            log.error("fence.open", let_through=through)
-        self._stands, self._seen_at_s = not through, self._clock.monotonic()
+        is_open = bool(missing or through)
+        if is_open:
+            log.error("fence.open", let_through=through, missing=missing)
+        self._stands, self._seen_at_s = not is_open, self._clock.monotonic()

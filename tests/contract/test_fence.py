@@ -1,9 +1,8 @@
 """The fence at the resource itself: whoever writes, and however (PUT, patch, apply)."""
 
 import copy
-import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -14,10 +13,11 @@ import pytest
 from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.kubernetes.client import Cluster
 from orchestrator.adapters.kubernetes.documents import observed, written
+from orchestrator.adapters.kubernetes.policies import LOOKED_FOR
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import NO_GRANT, Annotation, Route, Rule, all_legacy, is_exposed
-from orchestrator.errors import Conflict, Refused
+from orchestrator.errors import Conflict, Refused, Unavailable
 from orchestrator.service.fence import breaches
 from tests.contract.bent_routes import (
     BROKEN,
@@ -347,15 +347,54 @@ def test_without_its_binding_the_fence_is_found_open(kube: KubeSite, ward: WardI
         assert wait_until(lambda: not breaches(routes, routes.get(ward)), timeout_s=30)
 
 
-def test_every_policy_has_a_binding_that_denies(kube: KubeSite) -> None:
-    base = "/apis/admissionregistration.k8s.io/v1"
-    listed = kube.server.call("GET", f"{base}/validatingadmissionpolicies")["items"]
-    ours = {one["metadata"]["name"] for one in listed} & {
-        "wardshift-fence", "wardshift-one-route", "wardshift-keep"
-    }  # fmt: skip
-    bindings = kube.server.call("GET", f"{base}/validatingadmissionpolicybindings")["items"]
-    denying = {one["spec"]["policyName"] for one in bindings
-               if one["spec"]["validationActions"] == ["Deny"]}  # fmt: skip
-    assert len(ours) == 3
-    assert ours <= denying
-    assert json.dumps(listed).count('"failurePolicy": "Fail"') >= 3
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+MADE_WEAK: Mapping[str, tuple[str, str, Document | None]] = {
+    "unbound": ("DELETE", "validatingadmissionpolicybindings", None),
+    "gone": ("DELETE", "validatingadmissionpolicies", None),
+    "only warns": (
+        "PATCH",
+        "validatingadmissionpolicybindings",
+        {"spec": {"validationActions": ["Warn"]}},
+    ),
+    "may fail": (
+        "PATCH",
+        "validatingadmissionpolicies",
+        {"spec": {"failurePolicy": "Ignore"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("how", MADE_WEAK)
+@pytest.mark.parametrize("name", LOOKED_FOR)
+def test_a_rule_that_cannot_be_tried_and_does_not_stand_is_missed(
+    kube: KubeSite, ward: WardId, name: str, how: str
+) -> None:
+    """By the sentinel's own account; what it can try is refused all the while."""
+    method, kind, body = MADE_WEAK[how]
+    with closing(Cluster(kube.kubeconfig("sentinel"), timeout_s=10)) as cluster:
+        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+        assert routes.missing() == ()
+        path = f"{ADMISSION}/{kind}/{name}"
+        kube.server.call(method, path, body, content_type="application/merge-patch+json")
+        try:
+            assert routes.missing() == (name,)
+            assert breaches(routes, routes.get(ward)) == ()
+        finally:
+            if body is not None:  # what another hand wrote is not taken back by an apply
+                kube.server.call("DELETE", path)
+            kube.server.apply_files([DEPLOYED / "fence.yaml"])
+        assert routes.missing() == ()
+
+
+def test_who_may_not_look_does_not_say_that_all_stands(kube: KubeSite) -> None:
+    with closing(Cluster(kube.kubeconfig("guard"), timeout_s=10)) as cluster:
+        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
+        with pytest.raises(Unavailable, match="cannot get"):
+            routes.missing()
+
+
+def test_every_policy_is_tried_out_or_looked_for(kube: KubeSite) -> None:
+    listed = kube.server.call("GET", f"{ADMISSION}/validatingadmissionpolicies")["items"]
+    names = {one["metadata"]["name"] for one in listed}
+    ours = {name for name in names if name.startswith("wardshift-")}
+    assert ours == {"wardshift-fence", *LOOKED_FOR}

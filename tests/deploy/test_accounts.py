@@ -56,6 +56,8 @@ MUST_NOT: Mapping[str, tuple[str, str, Any]] = {
     ),
     "take the namespace out of the fence": ("PATCH", OURS, NOTHING),
     "remove the namespace": ("DELETE", OURS, None),
+    "list the cluster's policies": ("GET", POLICIES, None),
+    "read another's policy": ("GET", f"{POLICIES}/any", None),
     "read a secret": ("GET", f"{OURS}/secrets/ledger", None),
     "list secrets": ("GET", f"{OURS}/secrets", None),
     "take another account's token": (
@@ -182,6 +184,16 @@ def test_only_those_who_look_all_the_time_follow_the_routes(
 ) -> None:
     path = f"{ROUTES}?watch=true&timeoutSeconds=1"
     assert status_of(kube, "GET", path, token=kube.tokens[account]) == (200 if may else 403)
+
+
+@pytest.mark.parametrize("kind", [POLICIES, BINDINGS])
+@pytest.mark.parametrize(("account", "status"), [("sentinel", 200), ("guard", 403),
+                                                 ("worker", 403)])  # fmt: skip
+def test_the_sentinel_alone_sees_whether_the_policies_stand(
+    kube: KubeSite, account: str, status: int, kind: str
+) -> None:
+    path = f"{kind}/wardshift-one-route"
+    assert status_of(kube, "GET", path, token=kube.tokens[account]) == status
 
 
 class TestAPerson:

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from orchestrator.core import event as ev
 from orchestrator.errors import Conflict, Indeterminate, Unavailable
-from orchestrator.service.fence import AGAIN_AFTER_MISS_S, FenceWatch
+from orchestrator.service.fence import AGAIN_AFTER_MISS_S, AGAIN_S, FenceWatch
 from orchestrator.service.leases import GUARD, SENTINEL, ward_lease
 from tests.plans import FIRST, SLOW
 from tests.property.world import InlineExecutor
@@ -137,6 +137,18 @@ def test_a_try_of_the_fence_that_was_missed_is_made_again_soon(world):
     watch.look()
     assert watch.stands() is None
     world.clock.advance(AGAIN_AFTER_MISS_S)
+    watch.look()
+    assert watch.stands() is True
+
+
+def test_a_fence_without_one_of_its_rules_does_not_stand(world):
+    """What is tried out is refused, and still a second route could be made."""
+    watch = FenceWatch(world.routes, world.routes, world.clock, InlineExecutor())
+    world.routes.missing_rules = ("one-route",)
+    watch.look()
+    assert watch.stands() is False
+    world.routes.missing_rules = ()
+    world.clock.advance(AGAIN_S)
     watch.look()
     assert watch.stands() is True
 

@@ -27,6 +27,7 @@ from orchestrator.adapters.kubernetes.documents import (
 )
 from orchestrator.adapters.kubernetes.features import Features
 from orchestrator.adapters.kubernetes.picture import Picture
+from orchestrator.adapters.kubernetes.policies import Policies
 from orchestrator.core.route import ObservedRoute, Route, is_forward
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from wards.model import WardId
@@ -53,6 +54,7 @@ class KubeRoutes:
             group=GATEWAY_GROUP, version="v1", plural="httproutes", namespace=namespace
         )
         self._features = Features(cluster, namespace=namespace)
+        self._policies = Policies(cluster)
         self._picture: Picture | None = None
         self._said: set[str] = set()
         self._decided_on: dict[WardId, Document] = {}  # a ward's route as `get` read it last
@@ -114,6 +116,10 @@ class KubeRoutes:
         base = self._at(route.ward, resource_version)
         body = written(base, route, self._backends)
         self._cluster.replace(PORT, self._kind, body, dry_run=True)
+
+    def missing(self) -> tuple[str, ...]:
+        """See ports.Fence."""
+        return self._policies.missing()
 
     def _base(self, ward: WardId, resource_version: str) -> Document:
         """The document that was decided on, without asking for it again where it is the one that

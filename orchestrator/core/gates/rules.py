@@ -142,7 +142,7 @@ def fence_proven(facts: GateFacts) -> GateAnswer:
         case False:
             return _no(
                 "fence_proven",
-                "the routes let a forbidden write through",
+                "a forbidden write is let through, or a rule of the fence is missing",
                 "install the fence (deploy/kubernetes/base/fence.yaml), then wait a minute",
             )
         case None:
