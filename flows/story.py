@@ -281,7 +281,7 @@ def _with(story: Story, draft: Draft) -> Story:
             added = _add(story, draft, "nothing is open on the candidate any more")
             return replace(added, drained_at=draft.at)
         case RollbackRepeated(cause=cause):
-            return _add(story, draft, f"asked for again, already back: {cause.reason}")
+            return _add(story, draft, f"asked for again: {cause.reason}")
         case _:
             return story
 

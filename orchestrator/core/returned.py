@@ -14,6 +14,7 @@ from orchestrator.core.event import (
     RollbackDrained,
     RollbackPending,
     RollbackProven,
+    RollbackRepeated,
     RollbackWritten,
 )
 
@@ -23,7 +24,7 @@ class Return:
     """The latest return to legacy and how far it came; `..._after_s`: real seconds of it.
 
     `still_open`: what the candidate was still answering when last counted; 0: drained; None: it
-    could not be counted.
+    could not be counted. `also`: what else asked for it before it was proven.
     """
 
     cause: Cause
@@ -36,6 +37,11 @@ class Return:
     proven_after_s: float | None = None
     still_open: int | None = None
     waiting_for: str = ""
+    also: tuple[Cause, ...] = ()
+
+    def is_known(self, cause: Cause) -> bool:
+        """Whether it began for that cause, or was asked for by it since."""
+        return cause == self.cause or cause in self.also
 
 
 def went(back: Return, draft: Draft) -> Return:
@@ -50,6 +56,8 @@ def went(back: Return, draft: Draft) -> Return:
                 back, epoch=epoch, proven_at=draft.at, still_open=still_open, waiting_for="",
                 proven_after_s=after_s,
             )  # fmt: skip
+        case RollbackRepeated(cause=cause) if back.proven_at is None and not back.is_known(cause):
+            return replace(back, also=(*back.also, cause))
         case RollbackDrained(epoch=epoch) if epoch == back.epoch:
             return replace(back, still_open=0)
         case _:

@@ -138,7 +138,7 @@ def sentence(happening: Happening) -> str:
         case RollbackDrained():
             return "drained: nothing is open in the candidate any more"
         case RollbackRepeated(cause=why):
-            return f"asked to return again, nothing left to do; {cause(why)}"
+            return f"asked to return by one more word; {cause(why)}"
         case RollbackBlocked(cause=why, legacy=legacy, downtime_procedure=procedure):
             return (
                 f"NOT RETURNED, legacy is {legacy} ({cause(why)}); downtime procedure: {procedure}"

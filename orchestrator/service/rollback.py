@@ -124,10 +124,17 @@ def _written(
         repeated = _repeat(hands, state, cause, began, is_fresh=is_fresh)
         if repeated is not None:
             return repeated
-    if state.phase is not Phase.RETURNING:
-        hands.scribe.note(state.ward, RollbackIntended(cause=cause, seen_at=hands.clock.now()))
+    _note_wish(hands, state, cause)
     before = _written_before(hands, state) if is_fresh else None
     return before or _restore(hands, state, cause, began, is_fresh=is_fresh)
+
+
+def _note_wish(hands: Hands, state: WardState, cause: Cause) -> None:
+    """The return begins by this word, goes on by it, or is asked for by one more."""
+    if state.phase is not Phase.RETURNING:
+        hands.scribe.note(state.ward, RollbackIntended(cause=cause, seen_at=hands.clock.now()))
+    elif state.returned is not None and not state.returned.is_known(cause):
+        hands.scribe.note(state.ward, RollbackRepeated(cause=cause))
 
 
 def complete(hands: Hands, ward: WardId, route: Route, *, began: float) -> RollbackReport:

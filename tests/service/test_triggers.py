@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -63,17 +64,17 @@ def stop(world: World) -> None:
     tick(world)
 
 
-def command_line(world: World) -> None:
+def command_line(world: World, cause: ev.Cause = PERSON) -> None:
     world.drain()
     scribe = world.scribe(ActorKind.PERSON, "operations")
-    roll_back(world.hands(scribe, world.routes), world.state().ward(FIRST), PERSON, is_fresh=True)
+    roll_back(world.hands(scribe, world.routes), world.state().ward(FIRST), cause, is_fresh=True)
 
 
-def button(world: World) -> None:
+def button(world: World, cause: ev.Cause = PERSON) -> None:
     world.drain()
     scribe = world.scribe(ActorKind.PERSON, "operations")
     returner = Returner(hands=world.hands(scribe, world.routes))
-    returner.go(world.state().ward(FIRST), PERSON, is_fresh=True)
+    returner.go(world.state().ward(FIRST), cause, is_fresh=True)
 
 
 def lease(world: World) -> None:
@@ -122,10 +123,11 @@ AGAIN: Mapping[str, tuple[Callable[[World], None], type]] = {
 RETURN = (ev.RollbackIntended, ev.RollbackWritten, ev.RollbackProven, ev.RollbackRepeated)
 # Of a ward at home nobody judges these: there is nothing left that they could ask for.
 ONLY_EXPOSED = (breach, blind, lease, flow)
+IMPATIENT = replace(PERSON, reason="operations: the screens are still the new ones")
 # While the gateway keeps a return waiting each is recorded by what it is, or by what it waited for.
 MEANWHILE: Mapping[str, tuple[Callable[[World], None], type | None]] = {
-    "command_line": (command_line, ev.RollbackPending),
-    "button": (button, ev.RollbackPending),
+    "command_line": (partial(command_line, cause=IMPATIENT), ev.RollbackRepeated),
+    "button": (partial(button, cause=IMPATIENT), ev.RollbackRepeated),
     "breach": (breach, ev.RollbackPending),
     "blind": (blind, ev.RollbackPending),
     "alert": (alert, ev.AlertHeard),
@@ -231,6 +233,21 @@ def test_a_second_trigger_while_a_return_waits_makes_no_second_return(first, sec
     assert ward.returned is not None
     assert now.returned is not None
     assert now.returned.cause == ward.returned.cause
+
+
+def test_whoever_goes_on_with_a_return_is_no_second_trigger_again_and_again():
+    world = exposed_world()
+    world.prober.stuck = world.routes.get_quietly(FIRST).route
+    breach(world)
+    for _ in range(3):
+        command_line(world, cause=IMPATIENT)
+        tick(world)
+    world.prober.stuck = None
+    settled(world)
+    said = [entry.draft.happening for entry in world.ledger.kept()]
+    assert [one for one in said if isinstance(one, ev.RollbackRepeated)] == [
+        ev.RollbackRepeated(cause=IMPATIENT)
+    ]
 
 
 @pytest.mark.parametrize("trigger", WATCHED, ids=names(WATCHED))
