@@ -32,6 +32,8 @@ LARGEST_BYTES = 1_000_000
 NEUTRAL: dict[str, Any] = {
     "programme": "programme", "region": "region", "time_zone": "Europe/Stockholm",
     "starts_on": "2027-01-01",
+    "legacy": {"product": "legacy", "version": "1"},
+    "candidate": {"product": "candidate", "version": "1"},
     "windows": {"opens": "00:00", "closes": "23:59", "weekdays": ["mon", "tue", "wed", "thu"]},
     "policy": {
         "tick_s": 1, "lease_s": 60, "retry_budget_s": 0, "margin_s": 0, "query_budget_s": 1,
@@ -39,6 +41,10 @@ NEUTRAL: dict[str, Any] = {
         "max_exposed_wards": 1, "proof": {"probes": 1, "every_s": 0.1, "deadline_s": 1},
     },
 }  # fmt: skip
+# One that leaves no hour out and has no change of shift within the day.
+NEUTRAL_PATTERN = [
+    {"effective_from": "1900-01-01", "spans": [{"kind": "day", "start": "00:00", "end": "00:00"}]}
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,11 +178,14 @@ def _without(tree: CommentedMap, wrong: Sequence[tuple[Loc, str]]) -> _Sound:
     """The plain tree without unknown keys, and without list items that have other faults."""
     plain = _plain_tree(tree)
     doomed: dict[str, set[int]] = {}
-    for loc, kind in wrong:
+    unknown_keys_first = sorted(wrong, key=lambda one: one[1] != "extra_forbidden")
+    for loc, kind in unknown_keys_first:
         if kind == "extra_forbidden":
             _drop_key(plain, loc)
         elif loc[0] in NEUTRAL:
             _fill(plain, loc)
+        elif loc[0] == "shift_patterns" and len(loc) > 1:
+            plain[loc[0]][loc[1]] = NEUTRAL_PATTERN
         elif len(loc) > 1 and isinstance(loc[1], int):
             doomed.setdefault(loc[0], set()).add(loc[1])
     lost = {
@@ -195,15 +204,17 @@ def _without(tree: CommentedMap, wrong: Sequence[tuple[Loc, str]]) -> _Sound:
 
 
 def _fill(plain: Any, loc: Loc) -> None:
-    """Put a harmless value where one is missing or wrong, so that the rest can be judged."""
+    """Put a harmless value where one is missing or wrong, so that the rest can be judged; what
+    may be left out is left out."""
     value: Any = NEUTRAL
     node: Any = plain
     for place, part in enumerate(loc):
         value = value.get(part) if isinstance(value, dict) else None
-        if value is None:
-            return
         if place == len(loc) - 1 or not isinstance(node.get(part), dict):
-            node[part] = value
+            if value is None:
+                node.pop(part, None)
+            else:
+                node[part] = value
             return
         node = node[part]
 

@@ -151,6 +151,27 @@ def test_a_date_that_no_calendar_has_is_told_with_its_line_and_hides_nothing(tmp
     assert any("may look dead" in one for one in told)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "where"),
+    [
+        ("rounds: 3,", "rounds: 0,", "policy.drill.rounds"),
+        ("window_s: 900", "window_s: soon", "policy.stop.window_s"),
+        ("alone: [ward_head,", "alone: [3,", "policy.stop.alone[0]"),
+        ("hours_before_busiest_login: 3", "on_holidays: perhaps", "windows.on_holidays"),
+        ('closes: "16:30"', 'closes: "16:30"\n  closed: [{from: 2027-06-21}]', "windows.closed[0]"),
+        (', version: "7.4"', "", "legacy.version"),
+        ('start: "13:30"', 'start: "25:30"', "shift_patterns.ward-24h[0].spans[1].start"),
+    ],
+)
+def test_a_wrong_value_hides_no_mistake_elsewhere(tmp_path, before, after, where):
+    text = PRACTICE.replace("approvals: [clinical_safety_officer, w", "approvals: [oficer, w", 1)
+    assert text.count(before) == 1
+    found = problems(written(tmp_path, text.replace(before, after)))
+    assert any(where in problem for problem in found)
+    assert any("oficer is not known" in problem for problem in found)
+    assert all(where in problem or "oficer is not known" in problem for problem in found), found
+
+
 def test_every_key_of_a_plan_is_in_the_reference():
     text = (DATA.parents[1] / "docs/reference/plan.md").read_text(encoding="utf-8")
     sections = [one for one in vars(planschema).values() if isinstance(one, type)]
