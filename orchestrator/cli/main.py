@@ -181,9 +181,20 @@ def _dispatch(arguments: list[str]) -> int:
     try:
         result = application()(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        print(f"wardshift: {error}\nTry: wardshift {arguments[0]} --help", file=sys.stderr)
+        print(f"wardshift: {error}\nTry: {_page_for(arguments)}", file=sys.stderr)
         return int(ExitCode.USAGE)
     return int(result) if isinstance(result, int) else 0
+
+
+def _page_for(arguments: list[str]) -> str:
+    """The command that explains what was meant, as far as there is such a verb."""
+    match arguments:
+        case [group, verb, *_] if group in GROUPS and verb in GROUPS[group][1]:
+            return f"wardshift {group} {verb} --help"
+        case [name, *_] if name in GROUPS or name in VERBS:
+            return f"wardshift {name} --help"
+        case _:
+            return "wardshift --help"
 
 
 def _without_home(arguments: list[str]) -> list[str]:

@@ -11,7 +11,13 @@ from tests.contract.test_planfile import with_ten_mistakes, written
 
 APPROVE = ("approve", WARD, "notes", "--role", "ward_head")
 NAMED_WRONG = {
-    "verb": (("nosuch",), ExitCode.USAGE, "nosuch"),
+    "verb": (("nosuch",), ExitCode.USAGE, "\nTry: wardshift --help"),
+    "verb of a group": (("plan", "nosuch"), ExitCode.USAGE, "\nTry: wardshift plan --help"),
+    "number, in a group": (
+        ("practice", "speed", "fast"),
+        ExitCode.USAGE,
+        "\nTry: wardshift practice speed --help",
+    ),
     "option": (("list", "--nosuch"), ExitCode.USAGE, "--nosuch"),
     "argument missing": (("show",), ExitCode.USAGE, "WARD"),
     "format": (("list", "--format", "xml"), ExitCode.USAGE, "xml"),
