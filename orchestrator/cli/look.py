@@ -88,7 +88,10 @@ def history(
     """
     from orchestrator.cli.board import happening_row
     from orchestrator.cli.standing import local, stand, told, ward_of
+    from orchestrator.errors import ConfigError
 
+    if last < 0:
+        raise ConfigError((f"--last {last}: how many happenings; 0 for all of them",))
     standing = stand(home)
     mine = ward_of(standing, ward).ward
     lines = [(seq, draft) for seq, draft in told(standing.record) if draft.ward in (mine, None)]

@@ -18,6 +18,7 @@ NAMED_WRONG = {
         ExitCode.USAGE,
         "\nTry: wardshift practice speed --help",
     ),
+    "less than nothing": (("history", WARD, "--last", "-1"), ExitCode.USAGE, "--last -1: "),
     "option": (("list", "--nosuch"), ExitCode.USAGE, "--nosuch"),
     "argument missing": (("show",), ExitCode.USAGE, "WARD"),
     "format": (("list", "--format", "xml"), ExitCode.USAGE, "xml"),
