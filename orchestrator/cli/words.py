@@ -198,7 +198,7 @@ def resume(
     """
     standing = stand(home)
     if programme == (ward is not None):
-        raise ConfigError(("give a ward, or --programme, not both",))
+        raise ConfigError(("give a ward, or --programme" + (", not both" if programme else ""),))
     mine = _frozen_ward(standing) if ward is None else ward_of(standing, ward)
     what, say_it = _resumption(standing.installation.plan, mine, Role(role), reason, ward)
     return _change(

@@ -34,7 +34,11 @@ NAMED_WRONG = {
         ExitCode.REFUSED,
         "clinical_safety_officer, ward_head",
     ),
-    "neither ward nor programme": (("resume", "--reason", "x"), ExitCode.USAGE, "--programme"),
+    "neither ward nor programme": (
+        ("resume", "--reason", "x"),
+        ExitCode.USAGE,
+        "give a ward, or --programme\n",
+    ),
     "ward and programme": (
         ("resume", WARD, "--programme", "--reason", "x"),
         ExitCode.USAGE,
