@@ -21,7 +21,7 @@ from orchestrator.adapters.planfile import load_plan
 from orchestrator.adapters.prefect_env import server_env
 from orchestrator.adapters.processes import HomeLock, Job, Supervisor, free_port
 from orchestrator.adapters.tokens import add_token
-from orchestrator.bootstrap import Installation, install, leases_of
+from orchestrator.bootstrap import Installation, install, leases_of, read_site
 from orchestrator.cli.schema import ready_ledger
 from orchestrator.core.plan import Plan
 from orchestrator.errors import Unavailable
@@ -122,6 +122,8 @@ def start_everything(
     loaded = load_plan(plan)
     if wishes.kubernetes:
         found_parts()  # said before anything is started
+    if not wishes.practice:
+        leases_of(read_site(home))  # so is an address that the site does not name
     home = home.resolve()
     lock = HomeLock(home)
     lock.take()

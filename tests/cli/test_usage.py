@@ -115,6 +115,15 @@ def test_a_home_without_a_plan_says_what_to_do(tmp_path: Path) -> None:
     assert "WARDSHIFT_PLAN" in ran.err
 
 
+def test_up_without_addresses_begins_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ran = wardshift("up", str(PLAN), home=home)
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    assert "WARDSHIFT_GATEWAY_ADMIN is not set" in ran.err
+    assert "Starting" not in ran.err
+    assert not home.exists()
+
+
 def test_every_problem_of_a_plan_is_one_line_with_its_place(tmp_path: Path) -> None:
     text = PLAN.read_text(encoding="utf-8")
     broken = tmp_path / "broken.yaml"
