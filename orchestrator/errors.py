@@ -42,6 +42,10 @@ class ConfigError(WardshiftError):
         self.problems = problems
 
 
+class NoTables(ConfigError):
+    """The ledger answers and is empty: made by nobody yet, or lost if a copy has events."""
+
+
 class Refused(WardshiftError):
     """A rule said no. `code` is stable; the text is for people."""
 

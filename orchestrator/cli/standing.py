@@ -21,7 +21,7 @@ from orchestrator.core.state import Phase, ProgrammeState, WardState, apply, fol
 from orchestrator.core.text import plain
 from orchestrator.core.verdict import Level, worst
 from orchestrator.core.view import recorded_exposure
-from orchestrator.errors import Corrupt, Refused, Unavailable
+from orchestrator.errors import Corrupt, NoTables, Refused, Unavailable
 from orchestrator.service.leases import GUARD, SENTINEL, LeaseBook, life
 from orchestrator.settings import Site
 from wards.model import WardId
@@ -94,6 +94,10 @@ def record_of(installation: Installation) -> Record:
         return remembered(installation.site, problem=str(error))
     except Corrupt as error:
         return _despite(installation.site, error)
+    except NoTables:
+        if not copied:
+            raise
+        entries = ()
     missing = copied - len(entries)
     if missing > 0:
         return remembered(installation.site, problem=_lost(missing))

@@ -14,7 +14,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from orchestrator.core.event import Draft, Entry
-from orchestrator.errors import ConfigError, Conflict, Corrupt, Indeterminate, Unavailable
+from orchestrator.errors import (
+    ConfigError,
+    Conflict,
+    Corrupt,
+    Indeterminate,
+    NoTables,
+    Unavailable,
+)
 from orchestrator.ledger.database import HEAD_REVISION, engine_for, revision
 from orchestrator.ledger.mapping import FIRST_HASH, draft_row, entry_from, entry_hash
 from orchestrator.ledger.tables import AnchorRow, EventRow
@@ -126,7 +133,8 @@ class SqlLedger:
             return
         found = revision(connection)
         if found != HEAD_REVISION:
-            raise ConfigError(
+            kind = NoTables if found is None else ConfigError
+            raise kind(
                 (
                     f"ledger {self._engine.url}: its schema is {found or 'empty'}, this version "
                     f"needs {HEAD_REVISION}; `wardshift run` brings it up to date",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core.event import Entry
-from orchestrator.errors import Corrupt
+from orchestrator.errors import Corrupt, NoTables
 from orchestrator.ledger.mapping import FIRST_HASH, entry_from
 from orchestrator.ledger.store import SqlLedger
 
@@ -32,7 +32,7 @@ class Verification:
 def verify(ledger: SqlLedger, *, witnesses: Iterable[tuple[Entry, ...]] = ()) -> Verification:
     """Check the whole chain, its end, and what witnesses have seen. Others may append meanwhile.
 
-    Raises: Unavailable.
+    Raises: Unavailable; NoTables of an empty ledger that no witness has seen.
     """
     seen = tuple(witnesses)  # before the ledger: what is appended after it is in no copy
     chain = _Chain()
@@ -43,6 +43,10 @@ def verify(ledger: SqlLedger, *, witnesses: Iterable[tuple[Entry, ...]] = ()) ->
             chain.follow(ledger.rows(after=chain.seq, upto=anchored))
     except Corrupt as error:
         return _wrong(chain.seq, chain.head_hash, str(error))
+    except NoTables:
+        if not any(seen):
+            raise
+        anchored, anchor_hash = chain.seq, chain.head_hash  # lost: the witnesses say what
     if (anchored, anchor_hash) != (chain.seq, chain.head_hash):
         return _wrong(chain.seq, chain.head_hash, _end_problem(chain.seq, anchored))
     return _witnessed(chain.seq, chain.head_hash, chain.hashes, seen)

@@ -154,6 +154,24 @@ def test_whatever_looks_at_a_damaged_ledger_says_so(home: Home, verb: tuple[str,
     assert "cannot be trusted" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("verb", "code", "says"),
+    [
+        (("list",), ExitCode.DONE, "5 events are missing from it"),
+        (("history", WARD), ExitCode.DONE, "5 events are missing from it"),
+        (("verify",), ExitCode.CORRUPT, "events 1 to 5 were seen here and are gone"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_ledger_that_is_gone_is_not_taken_for_a_new_one(home: Home, verb, code, says) -> None:
+    FileReplica(home.path / "replica" / "sentinel.jsonl").extend(home.installation.ledger.entries())
+    for path in home.path.glob("ledger.sqlite*"):
+        path.unlink()
+    ran = home.run(*verb)
+    assert (ran.code, says in ran.err) == (code, True), ran.err
+    assert "wardshift run" not in ran.err
+
+
 def test_what_is_only_journalled_is_shown_too(home: Home) -> None:
     from orchestrator.core.event import Actor, HoldPlaced
     from orchestrator.core.ids import ActorKind
