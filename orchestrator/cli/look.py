@@ -169,10 +169,14 @@ def verify(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  
         format: table or json.
     """
     from orchestrator.bootstrap import read_site
-    from orchestrator.errors import Corrupt
+    from orchestrator.errors import ConfigError, Corrupt
     from orchestrator.ledger import FileReplica, open_ledger, pending_in, unreadable_in, verify
 
     site = read_site(home)
+    if not site.ledger_url and not site.home.exists():
+        raise ConfigError(
+            (f"{site.home}: no installation is here; name its home: --home DIR or WARDSHIFT_HOME",)
+        )
     witnesses = tuple(FileReplica(path).load() for path in sorted(site.replica_dir.glob("*.jsonl")))
     silent = sum(not entries for entries in witnesses)
     ledger = open_ledger(site.ledger, timeout_s=site.ledger_timeout_s)

@@ -109,6 +109,14 @@ def test_the_home_may_be_named_before_the_verb(home: Home, tmp_path: Path, words
     assert ran.json["programme"] == "practice"
 
 
+@pytest.mark.parametrize("verb", ["list", "verify"])
+def test_a_folder_that_is_not_there_is_no_installation(tmp_path: Path, verb: str) -> None:
+    ran = wardshift(verb, home=tmp_path / "nowhere")
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    assert "no installation is here" in ran.err
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_home_without_a_plan_says_what_to_do(tmp_path: Path) -> None:
     ran = wardshift("list", home=tmp_path)
     assert ran.code == ExitCode.USAGE
