@@ -93,6 +93,8 @@ def test_a_dead_process_is_named_when_it_is_asked(quiet: Hospital) -> None:
 def test_an_action_says_what_was_done(quiet: Hospital) -> None:
     assert "candidate" in quiet.do(Handle(verb="restart", process="candidate"))
     assert "60" in quiet.do(SetSpeed(rate=60.0))
+    faulty = quiet.do(SetFaults(system="legacy", faults={"latency_s": 0, "error_rate": 0}))
+    assert faulty.endswith(": latency_s=0 error_rate=0")  # as it was typed
 
 
 def test_free_ports_are_all_different() -> None:

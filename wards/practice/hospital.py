@@ -218,13 +218,13 @@ class Hospital:
         match action:
             case SetFaults():
                 self.fault(action.system, **action.faults)
-                return f"{action.system} now has these faults as well: {dict(action.faults)}"
+                return f"{action.system} now has these faults as well: {_said(action.faults)}"
             case ClearFaults():
                 self.clear_faults(*action.systems)
                 return f"no faults any more in {' and '.join(action.systems)}"
             case Behave():
                 self.behave(**action.settings)
-                return f"the gateway now behaves like this: {dict(action.settings)}"
+                return f"the gateway now behaves like this: {_said(action.settings)}"
             case SetSpeed():
                 self.set_speed(action.rate)
                 return f"one real second is now {action.rate:g} practice seconds"
@@ -453,3 +453,8 @@ def _locked(home: Path) -> IO[str]:
         problem = f"a hospital is already running in {home}: stop it, or choose another --home"
         raise Unavailable("practice", problem) from error
     return lock
+
+
+def _said(values: Mapping[str, Any]) -> str:
+    """As it is typed: names and values."""
+    return " ".join(f"{name}={value}" for name, value in values.items())
