@@ -483,7 +483,7 @@ def _needed(site: Site, name: str) -> str:
         raise ConfigError(
             (
                 f"{site.home}/site.env: WARDSHIFT_{name.upper()} is not set; "
-                "`wardshift practice up` writes one for the practice hospital",
+                "`wardshift up --practice` writes one for the practice hospital",
             )
         )
     return value

@@ -127,7 +127,7 @@ def test_up_without_addresses_begins_nothing(tmp_path: Path) -> None:
     home = tmp_path / "home"
     ran = wardshift("up", str(PLAN), home=home)
     assert (ran.code, ran.out) == (ExitCode.USAGE, "")
-    assert "WARDSHIFT_GATEWAY_ADMIN is not set" in ran.err
+    assert "WARDSHIFT_GATEWAY_ADMIN is not set; `wardshift up --practice` writes" in ran.err
     assert "Starting" not in ran.err
     assert not home.exists()
 
