@@ -57,9 +57,13 @@ def drill(
 
 def _announcement(ward: WardId, rounds: int) -> str:
     return (
-        f"The return of {ward} is rehearsed {rounds} times on its own route, for requests that "
+        f"The return of {ward} is rehearsed {_times(rounds)} on its own route, for requests that "
         "only this command makes. Clinicians stay on legacy; copies of reads pause for a moment."
     )
+
+
+def _times(rounds: int) -> str:
+    return "once" if rounds == 1 else f"{rounds} times"
 
 
 def _tell(installation: Installation, ward: WardId, done: DrillDone, format: Format) -> None:  # noqa: A002

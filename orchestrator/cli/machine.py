@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -273,12 +272,9 @@ def _wrong(problem: str) -> "ConfigError":
 def _practice(verb: str, home: Path | None, *arguments: str) -> int:
     folder = _home(home) / "practice"
     command = [sys.executable, "-m", "wards.practice", verb, "--home", str(folder), *arguments]
-    process = subprocess.Popen(command)  # noqa: S603 - our own module
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue  # the hospital got it too, and ends by itself
+    sys.stdout.flush()
+    # In place of this process: whatever is sent to end it reaches the hospital.
+    os.execv(sys.executable, command)  # noqa: S606 - our own module
 
 
 def _home(home: Path | None) -> Path:
