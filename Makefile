@@ -45,7 +45,7 @@ types: $(STAMP) ## Pyright, strict in the core
 contracts: $(STAMP) ## Who may import whom
 	@$(BIN)/lint-imports
 
-bench: $(STAMP) ## Measure: breach to proven, cost of a tick, ledger; tables and JSON under build/bench
+bench: $(STAMP) ## Measure: ways back, cost of a tick, ledger; tables, JSON under build/bench; 1 where a target is missed
 	@PYTHON=$(BIN)/python $(BIN)/python -m tests.bench
 
 pictures: $(STAMP) ## Try the board's script in Chromium, take the pictures of docs/pictures anew

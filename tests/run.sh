@@ -17,7 +17,7 @@ parts=$!
 background+=("$parts")
 echo "tests 1/3: core, services, command line; the real parts are found or built meanwhile (build/parts.log)"
 "${PYTEST[@]}" -n 2 --dist loadfile --no-loadscope-reorder tests/property tests/core tests/reports tests/wards \
-    tests/service tests/web tests/ledger tests/cli "$@" || failed=$?
+    tests/service tests/web tests/ledger tests/cli tests/bench "$@" || failed=$?
 
 if ! wait "$parts"; then
     tail -20 build/parts.log

@@ -34,7 +34,7 @@ class Line:
 def lines() -> list[Line]:
     """Raises: OSError where a bench has not been run."""
     of_cluster = [
-        Line(row["what"], row["p50_ms"], row["p99_ms"], row["target_p99_ms"] or None)
+        Line(row["what"], row["p50_ms"], row["p99_ms"], row["target_p99_ms"])
         for row in _rows("cluster")
     ]
     of_breach = [
