@@ -31,7 +31,7 @@ from wards.model import WardId
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 LEASE_S = 1.0
-GUARD_ACTS_WITHIN_S = 10.0
+GUARD_ACTS_WITHIN_S = 60.0  # on a busy machine; whoever believes such a lease acts never
 CLOCK = SystemClock()
 Document = dict[str, Any]
 Bend = Callable[[Document], object]

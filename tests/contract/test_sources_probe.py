@@ -119,7 +119,7 @@ def test_who_cannot_ask_says_nothing_about_the_system(url: str) -> None:
 def test_a_ward_whose_turn_does_not_come_is_not_called_bad() -> None:
     """More wards than threads, and a system that hangs: those that were asked are bad."""
     wards = [WardId(f"ward-{number}") for number in range(AT_ONCE + 10)]
-    with raw_server(silence) as url, closing(ProbeSource(url, timeout_s=1.0)) as source:
+    with raw_server(silence) as url, closing(ProbeSource(url, timeout_s=3.0)) as source:
         readings = list(source.read([METADATA], wards).values())
     assert readings[:AT_ONCE] == [BAD] * AT_ONCE
     assert all(isinstance(reading, SourceDown) for reading in readings[AT_ONCE:])
