@@ -109,8 +109,8 @@ class Fence(Protocol):
         ...
 
     def missing(self) -> tuple[str, ...]:
-        """The rules that stand against other people's objects, which we may not write even to
-        try, and that are not in force, each by its name; empty when all are.
+        """The rules that are not in force as they should be, each by its name, also those that
+        nobody of ours could try out; empty when all are.
 
         Raises: Unavailable when they cannot be looked at.
         """

@@ -192,7 +192,7 @@ def test_only_those_who_look_all_the_time_follow_the_routes(
 def test_the_sentinel_alone_sees_whether_the_policies_stand(
     kube: KubeSite, account: str, status: int, kind: str
 ) -> None:
-    path = f"{kind}/wardshift-one-route"
+    path = f"{kind}/wardshift-fence"
     assert status_of(kube, "GET", path, token=kube.tokens[account]) == status
 
 

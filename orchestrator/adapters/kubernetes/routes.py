@@ -54,7 +54,7 @@ class KubeRoutes:
             group=GATEWAY_GROUP, version="v1", plural="httproutes", namespace=namespace
         )
         self._features = Features(cluster, namespace=namespace)
-        self._policies = Policies(cluster)
+        self._policies = Policies(cluster, namespace=namespace)
         self._picture: Picture | None = None
         self._said: set[str] = set()
         self._decided_on: dict[WardId, Document] = {}  # a ward's route as `get` read it last

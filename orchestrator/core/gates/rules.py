@@ -149,7 +149,8 @@ def fence_proven(facts: GateFacts) -> GateAnswer:
             return Unknown(
                 gate="fence_proven",
                 evidence="the fence was not tried",
-                todo="check that the sentinel runs and may write routes",
+                todo="check that the sentinel runs, may write routes and may read the fence's "
+                "policies (deploy/kubernetes/base/rbac.yaml)",
             )
 
 
