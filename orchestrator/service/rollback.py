@@ -32,7 +32,7 @@ from orchestrator.core.route import (
     is_return,
 )
 from orchestrator.core.state import Phase, WardState
-from orchestrator.core.text import plain
+from orchestrator.core.text import all_plain, plain
 from orchestrator.errors import Conflict, Indeterminate, Refused, Unavailable
 from orchestrator.ports import Clock, Prober, Routes
 from orchestrator.service.scribe import Scribe
@@ -101,6 +101,7 @@ def roll_back(
     Raises: nothing that a caller could handle better than by calling again.
     """
     began = hands.clock.monotonic() if since_s is None else since_s
+    cause = all_plain(cause)  # as it will be on record: else each call would be taken for a new one
     try:
         with hands.writes.writing():
             written = _written(hands, state, cause, began, is_fresh=is_fresh)
