@@ -169,7 +169,8 @@ def verify(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  
         format: table or json.
     """
     from orchestrator.bootstrap import read_site
-    from orchestrator.errors import ConfigError, Corrupt
+    from orchestrator.cli.schema import check_no_copy
+    from orchestrator.errors import ConfigError, Corrupt, NoTables
     from orchestrator.ledger import FileReplica, open_ledger, pending_in, unreadable_in, verify
 
     site = read_site(home)
@@ -180,7 +181,11 @@ def verify(*, home: Path | None = None, format: Format = Format.TABLE) -> int:  
     witnesses = tuple(FileReplica(path).load() for path in sorted(site.replica_dir.glob("*.jsonl")))
     silent = sum(not entries for entries in witnesses)
     ledger = open_ledger(site.ledger, timeout_s=site.ledger_timeout_s)
-    result = verify(ledger, witnesses=witnesses)
+    try:
+        result = verify(ledger, witnesses=witnesses)
+    except NoTables:
+        check_no_copy(site)  # one that is there and cannot be read is no witness, and not nothing
+        raise
     pending = len(pending_in(site.journal_dir))
     damaged = unreadable_in(site.journal_dir)
     if format is Format.JSON:

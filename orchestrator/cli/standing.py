@@ -84,6 +84,7 @@ def stand_in(installation: Installation) -> Standing:
 def record_of(installation: Installation) -> Record:
     """The ledger's record, or this machine's copy of it, also when that has more: then the
     ledger was lost or cut back. Raises: ConfigError; Corrupt without a copy."""
+    from orchestrator.cli.schema import lost
     from orchestrator.ledger import copied_to
 
     # Before the ledger: a copy that grows meanwhile must not look like one that has more.
@@ -100,7 +101,7 @@ def record_of(installation: Installation) -> Record:
         entries = ()
     missing = copied - len(entries)
     if missing > 0:
-        return remembered(installation.site, problem=_lost(missing))
+        return remembered(installation.site, problem=lost(missing))
     return _with_journals(installation.site, entries, problem=None)
 
 
@@ -116,22 +117,19 @@ def check_not_lost(installation: Installation) -> None:
 
     Raises: Corrupt saying how many events are missing; Unavailable.
     """
+    from orchestrator.cli.schema import check_no_copy, lost
     from orchestrator.ledger import copied_to
 
     try:
         head = installation.ledger.head()
     except Unavailable as error:
         raise Unavailable(error.port, f"{error.problem}; {ONLY_RETURNS}") from error
+    except NoTables:
+        check_no_copy(installation.site)
+        raise
     missing = copied_to(installation.site.replica_dir) - head
     if missing > 0:
-        raise Corrupt(_lost(missing), installation.site.ledger)
-
-
-def _lost(missing: int) -> str:
-    return (
-        f"{missing} events are missing from it that this machine's copy has: run nothing; "
-        "restore the ledger from its backup, then wardshift verify"
-    )
+        raise Corrupt(lost(missing), installation.site.ledger)
 
 
 def remembered(site: Site, *, problem: str) -> Record:

@@ -54,6 +54,13 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def is_empty(connection: Connection) -> bool:
+    """Whether nobody has made anything in it, but a name for a version."""
+    from sqlalchemy import inspect
+
+    return not set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
 def _upgrade(connection: Connection) -> None:
     from pathlib import Path
 

@@ -7,10 +7,11 @@ from threading import Thread
 
 import pytest
 
+from orchestrator.cli.schema import ready_ledger
 from orchestrator.core.event import Actor, DrillDone, HoldPlaced
 from orchestrator.core.ids import ActorKind
-from orchestrator.errors import ExitCode
-from orchestrator.ledger import FileReplica
+from orchestrator.errors import Corrupt, ExitCode, NoTables
+from orchestrator.ledger import FileReplica, open_ledger
 from tests.cli.conftest import PLAN, SECOND, WARD, Home, empty_ledger
 from tests.cli.running import wardshift
 
@@ -170,6 +171,47 @@ def test_a_ledger_that_is_gone_is_not_taken_for_a_new_one(home: Home, verb, code
     ran = home.run(*verb)
     assert (ran.code, says in ran.err) == (code, True), ran.err
     assert "wardshift run" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [("run", "--yes"), ("hold", WARD, "--reason", "x", "--yes", "--expect-seq", "1")],
+    ids=lambda verb: verb[0],
+)
+def test_nothing_new_is_made_in_place_of_a_ledger_that_is_gone(home: Home, verb) -> None:
+    """What journals would bring into a new one is in no backup of the old one."""
+    FileReplica(home.path / "replica" / "sentinel.jsonl").extend(home.installation.ledger.entries())
+    for path in home.path.glob("ledger.sqlite*"):
+        path.unlink()
+    ran = home.run(*verb)
+    assert ran.code == ExitCode.CORRUPT, ran.err
+    assert "5 events are missing" in ran.err
+    with pytest.raises(Corrupt, match="restore the ledger from its backup"):
+        ready_ledger(home.installation.site)  # as `up` does
+    with pytest.raises(NoTables):
+        open_ledger(home.installation.site.ledger, timeout_s=5.0).head()
+
+
+def test_a_copy_without_its_beginning_still_says_that_there_was_a_ledger(home: Home) -> None:
+    copy = home.path / "replica" / "sentinel.jsonl"
+    FileReplica(copy).extend(home.installation.ledger.entries())
+    copy.write_bytes(b"rubbish\n" + copy.read_bytes().partition(b"\n")[2])
+    for path in home.path.glob("ledger.sqlite*"):
+        path.unlink()
+    ran = home.run("verify")
+    assert (ran.code, "5 events are missing" in ran.err) == (ExitCode.CORRUPT, True), ran.err
+
+
+def test_a_ledger_that_lost_only_its_version_is_not_called_gone(home: Home) -> None:
+    import sqlite3
+
+    FileReplica(home.path / "replica" / "sentinel.jsonl").extend(home.installation.ledger.entries())
+    with sqlite3.connect(home.path / "ledger.sqlite") as database:
+        database.execute("DROP TABLE alembic_version")
+    database.close()
+    ran = home.run("verify")
+    assert ran.code == ExitCode.USAGE
+    assert "gone" not in ran.err
 
 
 def test_what_is_only_journalled_is_shown_too(home: Home) -> None:
