@@ -8,7 +8,7 @@ asked and does not answer stops it, and a person can overrule that. Source: desi
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
@@ -25,10 +25,25 @@ from orchestrator.bootstrap import (
     routes_of,
     scribe_of,
 )
-from orchestrator.cli.output import Format, confirm, say, show_json, unread
+from orchestrator.cli.output import (
+    Format,
+    confirm,
+    heard_or_not,
+    outlive_the_terminal,
+    say,
+    show_json,
+    unread,
+)
 from orchestrator.cli.standing import Record, known_ward, person, record_of, remembered
 from orchestrator.core.decision import legacy_level
-from orchestrator.core.event import NOT_SAID, Cause, Draft, RollbackBlocked, Trigger
+from orchestrator.core.event import (
+    NOT_SAID,
+    Cause,
+    Draft,
+    RollbackBlocked,
+    RollbackWritten,
+    Trigger,
+)
 from orchestrator.core.ids import OPERATIONS
 from orchestrator.core.judging import Memories, judge_ward
 from orchestrator.core.plan import Purpose, Signal
@@ -48,6 +63,7 @@ from wards.model import WardId
 _T = TypeVar("_T")
 PAUSE_S = 0.5
 SAY_AGAIN_S = 5.0  # what is waited for, while it stays the same
+PROOF_AT_LEAST_S = 5.0  # of a route that is written, however little patience is left
 HAND_OVER_S = 5.0  # after the return: then the sentinel does it
 RECORD_WITHIN_S = 2.0  # then this machine's own copy has to do
 EXITS = {
@@ -100,6 +116,9 @@ class PersonsReturn:
 
     def _heard(self, draft: Draft) -> None:
         self.state = apply(self.state, draft)
+        if isinstance(draft.happening, RollbackWritten):
+            after_s = draft.happening.after_s
+            say(f"{after_s:5.1f} s: {self.ward} is written to legacy; proving it by probes")
 
 
 def rollback(
@@ -142,7 +161,8 @@ def rollback(
     if is_asked and not yes:
         check_legacy(one, cause)
     report = until_done(one, cause, patience)
-    _tell(one, report, format)
+    with heard_or_not():
+        _tell(one, report, format)
     hand_over(one.site, one.scribe)
     return EXITS[report.outcome]
 
@@ -150,6 +170,7 @@ def rollback(
 def begin(ward: str, home: Path | None, role: str) -> PersonsReturn:
     """What a person's return of a ward needs, as far as it is there. Raises: ConfigError for a
     wrong site, Refused for a ward that the plan does not know."""
+    outlive_the_terminal()
     logs.configure("wardshift", level="WARNING")
     site = read_site(home)
     try:
@@ -317,7 +338,8 @@ def until_done(one: PersonsReturn, cause: Cause, patience_s: float) -> RollbackR
     began_s = one.clock.monotonic()
     said, said_at_s = "", began_s
     while True:
-        report = _attempt(one, cause, began_s)
+        left_s = max(deadline_s - one.clock.monotonic(), PROOF_AT_LEAST_S)
+        report = _attempt(one, cause, began_s, left_s)
         if EXITS[report.outcome] is ExitCode.DONE or one.clock.monotonic() >= deadline_s:
             return report
         waited_s = one.clock.monotonic() - began_s
@@ -329,11 +351,13 @@ def until_done(one: PersonsReturn, cause: Cause, patience_s: float) -> RollbackR
         one.clock.sleep(PAUSE_S)
 
 
-def _attempt(one: PersonsReturn, cause: Cause, began_s: float) -> RollbackReport:
+def _attempt(one: PersonsReturn, cause: Cause, began_s: float, left_s: float) -> RollbackReport:
     try:
         hands = one.hands()
     except Unavailable as error:
         return RollbackReport(outcome=Outcome.NOT_WRITTEN, detail=str(error))
+    proof = replace(hands.proof, deadline_s=min(hands.proof.deadline_s, left_s))
+    hands = replace(hands, proof=proof)
     report = roll_back(hands, one.mine, cause, is_fresh=one.is_fresh, since_s=began_s)
     one.is_fresh = one.is_fresh or report.epoch is not None
     return report

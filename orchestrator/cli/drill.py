@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.bootstrap import Installation, install
-from orchestrator.cli.output import Format, confirm, say, show_json, show_table
+from orchestrator.cli.output import Format, confirm, heard_or_not, say, show_json, show_table
 from orchestrator.cli.standing import known_ward, person
 from orchestrator.core.event import DrillDone
 from orchestrator.core.ids import OPERATIONS
@@ -50,7 +50,8 @@ def drill(
     wanted = installation.plan.policy.drill.rounds if rounds is None else rounds
     confirm(_announcement(name, wanted), name, yes=yes, expect_seq=None, needs_seq=False)
     done = installation.driller(person(plain(role))).drill(name, rounds)
-    _tell(installation, name, done, format)
+    with heard_or_not():
+        _tell(installation, name, done, format)
     _hand_over(installation)
     return ExitCode.DONE if done.passed else ExitCode.REFUSED
 

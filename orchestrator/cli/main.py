@@ -99,12 +99,13 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code of one command line."""
+    from orchestrator.cli.output import say
     from orchestrator.errors import WardshiftError
 
     try:
         return _answer(_without_home(list(arguments)))
     except WardshiftError as error:
-        print(error, file=sys.stderr)
+        say(str(error))
         return int(error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED

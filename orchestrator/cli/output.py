@@ -4,9 +4,12 @@ stdout carries the result and nothing else; questions and sentences go to stderr
 """
 
 import json
+import os
 import shutil
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import Any
 
@@ -22,9 +25,30 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def say(text: str) -> None:
-    """A sentence for the person at the terminal."""
-    print(text, file=sys.stderr, flush=True)
+def say(text: str, *, end: str = "\n") -> None:
+    """A sentence for the person at the terminal. One that reaches nobody (the terminal is gone, the
+    disk that it goes to is full) is no reason not to do what was asked for."""
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:  # closed before we began
+            print(text, end=end, file=sys.stderr, flush=True)
+
+
+def outlive_the_terminal() -> None:
+    """From here on a terminal that goes away (a window closed, a connection lost) ends nothing; at
+    a question it is no answer."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+@contextmanager
+def heard_or_not() -> Generator[None]:
+    """The result of what is done already: that nobody can read it does not undo it, and is no
+    other exit code."""
+    try:
+        yield
+        print(end="", flush=True)
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):  # else it is tried once more at the very end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def unread(who: str) -> str:
@@ -75,6 +99,6 @@ def confirm(what: str, name: str, *, yes: bool, expect_seq: int | None, needs_se
         words = "--yes --expect-seq N" if needs_seq else "--yes"
         raise ConfigError((f"nobody can confirm here (no terminal); a machine says {words}",))
     say(what)
-    print(f"Type {name} to go on: ", end="", file=sys.stderr, flush=True)
+    say(f"Type {name} to go on: ", end="")
     if sys.stdin.readline().strip() != name:
         raise Refused("not_confirmed", "nothing was changed: that was another name")

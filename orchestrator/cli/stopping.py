@@ -22,7 +22,15 @@ from orchestrator.cli.back import (
     route_now,
     until_done,
 )
-from orchestrator.cli.output import Format, confirm, say, show_json, show_table, unread
+from orchestrator.cli.output import (
+    Format,
+    confirm,
+    heard_or_not,
+    say,
+    show_json,
+    show_table,
+    unread,
+)
 from orchestrator.cli.standing import person, record_of
 from orchestrator.core.decision import Hold, Rollback
 from orchestrator.core.event import Cause, Trigger
@@ -195,9 +203,11 @@ def _stop_ward(
     made = line.receipt(number)
     assert made is not None, "our own word is known to us"
     if not is_recorded and one.scribe.unwritten():
-        _tell_unrecorded(made, form)
+        with heard_or_not():
+            _tell_unrecorded(made, form)
         return ExitCode.UNAVAILABLE
-    _tell(made, form)
+    with heard_or_not():
+        _tell(made, form)
     return code
 
 
@@ -243,7 +253,8 @@ def _stop_programme(
     hand_over(first.site, *(one.scribe for one in everywhere))
     _tell_pages(notifier)
     is_recorded = is_recorded or not first.scribe.unwritten()
-    _tell_all(name, tuple(zip(exposed, ended, strict=True)), form, is_recorded=is_recorded)
+    with heard_or_not():
+        _tell_all(name, tuple(zip(exposed, ended, strict=True)), form, is_recorded=is_recorded)
     codes = {code for code, _ in ended} | (set() if is_recorded else {ExitCode.UNAVAILABLE})
     return next((code for code in WORST if code in codes), ExitCode.DONE)
 

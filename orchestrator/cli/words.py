@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator import logs
 from orchestrator.bootstrap import Installation, install
 from orchestrator.cli.board import ward_row
-from orchestrator.cli.output import Format, confirm, say, show_json, show_table
+from orchestrator.cli.output import Format, confirm, heard_or_not, say, show_json, show_table
 from orchestrator.cli.standing import (
     ONLY_RETURNS,
     Standing,
@@ -76,7 +76,8 @@ def run(
     ready_ledger(installation.site)
     check_not_lost(installation)
     state = installation.desk(person(role)).start()
-    print(f"Programme {one.name} is started (event {state.head}). Look: wardshift list")
+    with heard_or_not():
+        print(f"Programme {one.name} is started (event {state.head}). Look: wardshift list")
     return 0
 
 
@@ -380,11 +381,12 @@ def _show_again(installation: Installation, ward: WardId, form: Format, *, writt
     standing = stand_in(installation)
     is_ward = ward in {one.id for one in installation.plan.wards}  # else the programme itself
     row = ward_row(standing, standing.state.ward(ward)) if is_ward else {}
-    if form is Format.JSON:
-        show_json({**row, "frozen": frozen(standing), "written": written})
-    else:
-        rows = [list(row.values())] if row else []
-        show_table(frozen(standing) or "the programme is not frozen", list(row), rows)
+    with heard_or_not():
+        if form is Format.JSON:
+            show_json({**row, "frozen": frozen(standing), "written": written})
+        else:
+            rows = [list(row.values())] if row else []
+            show_table(frozen(standing) or "the programme is not frozen", list(row), rows)
 
 
 def _beds(plan: Plan, mine: WardState) -> str:
