@@ -88,8 +88,11 @@ def next_open(
     moment = _whole_minute(at)
     while moment <= at + horizon:
         day = moment.astimezone(zone).date()
-        if _closed_day(policy, day):
+        opens = local_start(zone, day, policy.opens)
+        if _closed_day(policy, day) or moment >= local_end(zone, day, policy.closes):
             moment = local_start(zone, day + ONE_DAY, time())
+        elif moment < opens:
+            moment = opens
         elif closures(policy, patterns, zone, moment):
             moment += STEP
         else:

@@ -28,6 +28,7 @@ from orchestrator.core.problems import Place, nearest, problems
 from orchestrator.errors import ConfigError
 
 LARGEST_BYTES = 1_000_000
+ANCHOR, ALIAS = "&", "*"
 # What stands in for a wrong part of these sections while everything else is judged.
 NEUTRAL: dict[str, Any] = {
     "programme": "programme", "region": "region", "time_zone": "Europe/Stockholm",
@@ -120,8 +121,9 @@ def _tree(path: Path, text: str) -> CommentedMap:
     yaml.Constructor = _DatesAsText
     yaml.version = (1, 2)
     try:
-        for event in YAML(typ="rt").parse(text):
-            _refuse_alias(path, event)
+        if ANCHOR in text or ALIAS in text:  # to look for them is to read it twice
+            for event in YAML(typ="rt").parse(text):
+                _refuse_alias(path, event)
         tree = yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
