@@ -256,6 +256,7 @@ class _Bench:
     prometheus: PrometheusServer
     pace: _Pace
     chance: random.Random = field(default_factory=lambda: random.Random(1))
+    asked_s: float = 0.0  # when Prometheus was asked last
 
     def once(self, tick_s: float) -> dict[str, float]:
         """Seconds from a ward's breach being visible to each part of its return."""
@@ -266,7 +267,7 @@ class _Bench:
         self._check_all_out()
         self.numbers[one] = 9.0
         self._await(lambda: self._shown(one) == 9.0, every_s=0.002)
-        visible_s = CLOCK.monotonic()
+        visible_s = self.asked_s
         self._await(lambda: "proven" in self.life.heard[one])
         heard = {name: at_s - visible_s for name, at_s in self.life.heard[one].items()}
         self.numbers[one] = 0.0
@@ -294,6 +295,7 @@ class _Bench:
                 raise RuntimeError(f"{name} returned, and its number was well: {why}")
 
     def _shown(self, one: WardId) -> float | None:
+        self.asked_s = CLOCK.monotonic()
         found: Any = self.prometheus.query(f'bench_harm{{ward="{one}"}}')
         return float(found[0]["value"][1]) if found else None
 

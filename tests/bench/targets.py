@@ -48,7 +48,7 @@ def summary(short: Sequence[str], failed: Sequence[str]) -> str:
         f"failed, see above: {', '.join(failed)}" if failed else "",
     ]
     said = "; ".join(part for part in parts if part)
-    return said or "every target was met"
+    return said or "no target was missed"
 
 
 def _within(figure: float | None, most: float) -> bool:

@@ -53,7 +53,7 @@ def test_a_message_is_held_to_its_tail_and_to_the_bare_write():
 
 
 def test_the_last_word_names_what_was_missed_and_what_failed():
-    assert summary([], []) == "every target was met"
+    assert summary([], []) == "no target was missed"
     assert summary(["a, b"], []) == "targets missed: 1 (a, b)"
     said = summary(["a", "b"], ["cluster"])
     assert said == "targets missed: 2 (a; b); failed, see above: cluster"
