@@ -28,13 +28,12 @@ from orchestrator.bootstrap import (
 from orchestrator.cli.output import (
     Format,
     confirm,
-    heard_or_not,
-    outlive_the_terminal,
     say,
     show_json,
     unread,
 )
 from orchestrator.cli.standing import Record, known_ward, person, record_of, remembered
+from orchestrator.cli.terminal import heard_or_not, outlive_the_terminal
 from orchestrator.core.decision import legacy_level
 from orchestrator.core.event import (
     NOT_SAID,

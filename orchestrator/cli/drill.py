@@ -9,8 +9,9 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.bootstrap import Installation, install
-from orchestrator.cli.output import Format, confirm, heard_or_not, say, show_json, show_table
+from orchestrator.cli.output import Format, confirm, say, show_json, show_table
 from orchestrator.cli.standing import known_ward, person
+from orchestrator.cli.terminal import heard_or_not
 from orchestrator.core.event import DrillDone
 from orchestrator.core.ids import OPERATIONS
 from orchestrator.core.text import plain

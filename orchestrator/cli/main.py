@@ -4,12 +4,15 @@ An error of ours becomes its sentence on stderr and its exit code; a wrong use e
 Ctrl-C is quiet. Verbs are imported when they are used, and the front page imports nothing.
 """
 
+import errno
 import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+
+from orchestrator.cli.terminal import STDOUT, lead_nowhere, open_streams
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -18,6 +21,8 @@ HOME_VARIABLE = "WARDSHIFT_HOME"
 INTERRUPTED = 130  # as shells number it
 NAME_WIDTH = 12
 OBJECTS_BEFORE_COLLECTING = 50_000
+# Whoever was to read it is gone, or their disk is full, or their terminal is.
+UNDELIVERED = (errno.EPIPE, errno.ENOSPC, errno.EIO)
 SAYING = (
     "Roll a new EHR out one ward at a time, beside the legacy EHR, and always be able to go back."
 )
@@ -91,7 +96,8 @@ def main() -> None:
     # Imports make many objects that all stay; looking through them again and again while a
     # person waits is a fifth of a short command's time.
     gc.set_threshold(OBJECTS_BEFORE_COLLECTING)
-    code = run(sys.argv[1:])
+    open_streams()
+    code = _delivered(run(sys.argv[1:]))
     # Python looks for rubbish once more while it ends; what ends anyway need not be looked at.
     gc.freeze()
     sys.exit(code)
@@ -109,10 +115,30 @@ def run(arguments: Sequence[str]) -> int:
         return int(error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output is gone; Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        if error.errno not in UNDELIVERED:
+            raise
+        return _undelivered(error)
+
+
+def _delivered(code: int) -> int:
+    """The exit code where the result reached its reader; another one than 0 where it did not."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        undelivered = _undelivered(error)
+        return code or undelivered
+    return code
+
+
+def _undelivered(error: OSError) -> int:
+    """Whoever was to read the result does not know it."""
+    from orchestrator.cli.output import say
+    from orchestrator.errors import ExitCode
+
+    say(f"The result could not be written ({error.strerror}).")
+    lead_nowhere(STDOUT)  # else Python complains once more at its end
+    return int(ExitCode.UNKNOWN)
 
 
 def front_page() -> str:
@@ -177,12 +203,13 @@ def _answer(arguments: list[str]) -> int:
 def _dispatch(arguments: list[str]) -> int:
     from cyclopts import CycloptsError
 
+    from orchestrator.cli.output import say
     from orchestrator.errors import ExitCode
 
     try:
         result = application()(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        print(f"wardshift: {error}\nTry: {_page_for(arguments)}", file=sys.stderr)
+        say(f"wardshift: {error}\nTry: {_page_for(arguments)}")
         return int(ExitCode.USAGE)
     return int(result) if isinstance(result, int) else 0
 

@@ -4,18 +4,18 @@ stdout carries the result and nothing else; questions and sentences go to stderr
 """
 
 import json
-import os
 import shutil
-import signal
 import sys
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.cli.terminal import Voice
 from orchestrator.errors import ConfigError, Refused
 
 USUAL_WIDTH = 80
+_voice = Voice()
 
 
 class Format(StrEnum):
@@ -26,29 +26,9 @@ class Format(StrEnum):
 
 
 def say(text: str, *, end: str = "\n") -> None:
-    """A sentence for the person at the terminal. One that reaches nobody (the terminal is gone, the
-    disk that it goes to is full) is no reason not to do what was asked for."""
-    with suppress(OSError, ValueError):
-        if sys.stderr is not None:  # closed before we began
-            print(text, end=end, file=sys.stderr, flush=True)
-
-
-def outlive_the_terminal() -> None:
-    """From here on a terminal that goes away (a window closed, a connection lost) ends nothing; at
-    a question it is no answer."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
-@contextmanager
-def heard_or_not() -> Generator[None]:
-    """The result of what is done already: that nobody can read it does not undo it, and is no
-    other exit code."""
-    try:
-        yield
-        print(end="", flush=True)
-    except (OSError, ValueError):
-        with suppress(OSError, ValueError):  # else it is tried once more at the very end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    """A sentence for the person at the terminal. One that reaches nobody is no reason not to do
+    what was asked for."""
+    _voice.say(f"{text}{end}")
 
 
 def unread(who: str) -> str:
@@ -100,5 +80,8 @@ def confirm(what: str, name: str, *, yes: bool, expect_seq: int | None, needs_se
         raise ConfigError((f"nobody can confirm here (no terminal); a machine says {words}",))
     say(what)
     say(f"Type {name} to go on: ", end="")
-    if sys.stdin.readline().strip() != name:
+    typed = ""
+    with suppress(OSError):  # a terminal that went away has answered nothing
+        typed = sys.stdin.readline().strip()
+    if typed != name:
         raise Refused("not_confirmed", "nothing was changed: that was another name")

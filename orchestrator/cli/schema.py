@@ -22,7 +22,8 @@ def check_no_copy(site: Site) -> None:
     """Of a ledger without tables. Raises: Corrupt when it had events by this machine's copy."""
     missing = copied_to(site.replica_dir)
     if missing:
-        raise Corrupt(lost(missing), site.ledger)
+        anew = f"for a programme that begins anew on purpose, move {site.replica_dir} away first"
+        raise Corrupt(f"{lost(missing)}; {anew}", site.ledger)
 
 
 def lost(missing: int) -> str:

@@ -25,13 +25,13 @@ from orchestrator.cli.back import (
 from orchestrator.cli.output import (
     Format,
     confirm,
-    heard_or_not,
     say,
     show_json,
     show_table,
     unread,
 )
 from orchestrator.cli.standing import person, record_of
+from orchestrator.cli.terminal import heard_or_not
 from orchestrator.core.decision import Hold, Rollback
 from orchestrator.core.event import Cause, Trigger
 from orchestrator.core.ids import Role

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator import logs
 from orchestrator.bootstrap import Installation, install
 from orchestrator.cli.board import ward_row
-from orchestrator.cli.output import Format, confirm, heard_or_not, say, show_json, show_table
+from orchestrator.cli.output import Format, confirm, say, show_json, show_table
 from orchestrator.cli.standing import (
     ONLY_RETURNS,
     Standing,
@@ -22,6 +22,7 @@ from orchestrator.cli.standing import (
     stand_in,
     ward_of,
 )
+from orchestrator.cli.terminal import heard_or_not
 from orchestrator.core.event import Entry, Trigger
 from orchestrator.core.ids import OPERATIONS, Role, StageName
 from orchestrator.core.plan import Plan

@@ -47,18 +47,16 @@ def migrate(url: str, *, timeout_s: float = 30.0) -> None:
 
 def revision(connection: Connection) -> str | None:
     """The schema's revision, None in a database that has none."""
-    from sqlalchemy import inspect
-
-    if not inspect(connection).has_table("alembic_version"):
+    if not has_table(connection, "alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def is_empty(connection: Connection) -> bool:
-    """Whether nobody has made anything in it, but a name for a version."""
+def has_table(connection: Connection, name: str) -> bool:
+    """Whether the database has a table of that name."""
     from sqlalchemy import inspect
 
-    return not set(inspect(connection).get_table_names()) - {"alembic_version"}
+    return inspect(connection).has_table(name)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -22,7 +22,7 @@ from orchestrator.errors import (
     NoTables,
     Unavailable,
 )
-from orchestrator.ledger.database import HEAD_REVISION, engine_for, is_empty, revision
+from orchestrator.ledger.database import HEAD_REVISION, engine_for, has_table, revision
 from orchestrator.ledger.mapping import FIRST_HASH, draft_row, entry_from, entry_hash
 from orchestrator.ledger.tables import AnchorRow, EventRow
 
@@ -133,7 +133,8 @@ class SqlLedger:
             return
         found = revision(connection)
         if found != HEAD_REVISION:
-            kind = NoTables if found is None and is_empty(connection) else ConfigError
+            is_new = found is None and not has_table(connection, EVENT.name)
+            kind = NoTables if is_new else ConfigError
             raise kind(
                 (
                     f"ledger {self._engine.url}: its schema is {found or 'empty'}, this version "

@@ -1,15 +1,11 @@
 """A person's way back, against a real gateway and real EHRs, with one thing after another gone."""
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.clock import wait_until
 from orchestrator.core.event import (
     RollbackBlocked,
     RollbackIntended,
@@ -28,7 +24,6 @@ from tests.cli.conftest import WARD, Home
 from wards.practice.hospital import Hospital
 
 BACK = ("rollback", WARD, "--reason", "wrong dose on screen", "--role", "ward_head")
-STOP_ALL = ("stop", "--programme", "--role", "ward_head", "--reason", "wrong dose on screen")
 TOLD = (RollbackIntended, RollbackWritten, RollbackProven)
 
 pytestmark = pytest.mark.real
@@ -148,40 +143,6 @@ def test_it_works_without(exposed: Home, lose: Callable[[Home], None]) -> None:
     assert is_home(exposed)
 
 
-def _full_disk() -> int:
-    return os.open("/dev/full", os.O_WRONLY)
-
-
-def _closed_terminal() -> int:
-    reader, writer = os.pipe()
-    os.close(reader)
-    return writer
-
-
-@pytest.mark.parametrize("streams", [("stderr",), ("stdout", "stderr")], ids=" and ".join)
-@pytest.mark.parametrize("end", [_full_disk, _closed_terminal])
-@pytest.mark.parametrize("words", [BACK, STOP_ALL], ids=["rollback", "stop"])
-def test_a_return_that_nobody_hears_of_is_made_all_the_same(
-    exposed: Home, words: tuple[str, ...], end: Callable[[], int], streams: tuple[str, ...]
-) -> None:
-    """A sentence that could not be written ended the command before it had done anything; where
-    the reader was gone with 0, which says proven."""
-    command = (sys.executable, "-m", "orchestrator.cli.main", *words, "--yes")
-    sink = end()
-    try:
-        done = subprocess.run(
-            [*command, "--home", str(exposed.path)],
-            **{"stdout": subprocess.DEVNULL, **dict.fromkeys(streams, sink)},
-            timeout=60,
-            check=False,
-        )
-    finally:
-        os.close(sink)
-    assert is_home(exposed)
-    assert done.returncode == ExitCode.DONE
-    assert set(TOLD) <= {type(one) for one in exposed.events()}
-
-
 def test_without_a_ledger_the_journal_keeps_it_for_later(exposed: Home) -> None:
     _no_ledger(exposed)
     ran = exposed.run(*BACK, "--yes")
@@ -254,24 +215,6 @@ def test_routes_that_do_not_answer_are_waited_for_so_long_and_said(
     ran = exposed.run(*BACK, "--yes")
     assert ran.code == ExitCode.DONE
     assert [type(one) for one in exposed.events()].count(RollbackIntended) == 1
-
-
-def test_a_terminal_that_is_closed_meanwhile_ends_no_return(
-    exposed: Home, hospital: Hospital, tmp_path: Path
-) -> None:
-    hospital.behave(refuse_routes=True)
-    command = (sys.executable, "-m", "orchestrator.cli.main", *BACK, "--yes")
-    said = tmp_path / "said"
-    with said.open("wb") as err:
-        process = subprocess.Popen([*command, "--home", str(exposed.path)], stderr=err)
-    try:
-        assert wait_until(lambda: "not written yet" in said.read_text(), timeout_s=30.0)
-        process.send_signal(signal.SIGHUP)
-        hospital.behave(refuse_routes=False)
-        assert process.wait(timeout=30) == ExitCode.DONE
-    finally:
-        process.kill()
-    assert is_home(exposed)
 
 
 def test_a_late_gateway_is_probed_on_until_it_is_proven(exposed: Home, hospital: Hospital) -> None:
