@@ -235,8 +235,8 @@ def _within(seconds: float, job: Callable[[], _T]) -> _T | str:
         except Exception as error:  # noqa: BLE001
             done.set_exception(error)
 
-    Thread(target=run, name="record", daemon=True).start()
     try:
+        Thread(target=run, name="record", daemon=True).start()
         return done.result(timeout=seconds)
     except TooLate:
         return "no answer yet"

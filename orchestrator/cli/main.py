@@ -22,7 +22,7 @@ INTERRUPTED = 130  # as shells number it
 NAME_WIDTH = 12
 OBJECTS_BEFORE_COLLECTING = 50_000
 # Whoever was to read it is gone, or their disk is full, or their terminal is.
-UNDELIVERED = (errno.EPIPE, errno.ENOSPC, errno.EIO)
+UNDELIVERED = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
 SAYING = (
     "Roll a new EHR out one ward at a time, beside the legacy EHR, and always be able to go back."
 )

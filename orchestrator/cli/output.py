@@ -78,10 +78,10 @@ def confirm(what: str, name: str, *, yes: bool, expect_seq: int | None, needs_se
     if not sys.stdin.isatty():
         words = "--yes --expect-seq N" if needs_seq else "--yes"
         raise ConfigError((f"nobody can confirm here (no terminal); a machine says {words}",))
-    say(what)
-    say(f"Type {name} to go on: ", end="")
+    # In one: of a terminal that is halted meanwhile the question must not be what is dropped.
+    say(f"{what}\nType {name} to go on: ", end="")
     typed = ""
-    with suppress(OSError):  # a terminal that went away has answered nothing
+    with suppress(OSError, ValueError):  # a terminal that went away, or speaks no text: no answer
         typed = sys.stdin.readline().strip()
     if typed != name:
         raise Refused("not_confirmed", "nothing was changed: that was another name")

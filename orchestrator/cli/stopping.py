@@ -31,7 +31,7 @@ from orchestrator.cli.output import (
     unread,
 )
 from orchestrator.cli.standing import person, record_of
-from orchestrator.cli.terminal import heard_or_not
+from orchestrator.cli.terminal import heard_or_not, outlive_the_terminal
 from orchestrator.core.decision import Hold, Rollback
 from orchestrator.core.event import Cause, Trigger
 from orchestrator.core.ids import Role
@@ -265,6 +265,8 @@ def _everywhere(home: Path | None, role: str) -> tuple[PersonsReturn, ...]:
     Raises: ConfigError for a wrong site; Unavailable where neither plan nor gateway says which
     wards there are.
     """
+    outlive_the_terminal()
+    logs.configure("wardshift", level="WARNING")
     site = read_site(home)
     try:
         names = tuple(one.id for one in install(home).plan.wards)

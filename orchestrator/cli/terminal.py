@@ -29,9 +29,10 @@ def open_streams() -> None:
 
 
 def outlive_the_terminal() -> None:
-    """From here on a terminal that goes away (a window closed, a connection lost) ends nothing; at
-    a question it is no answer."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    """From here on a terminal that goes away (a window closed, a connection lost) ends nothing, and
+    one that belongs to another program stops nothing; at a question neither is an answer."""
+    for number in (signal.SIGHUP, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -66,9 +67,10 @@ class Voice:
         if self._halted is not None and self._halted.is_alive():
             return
         writer = Thread(target=_write, args=(text,), name="voice", daemon=True)
-        writer.start()
-        writer.join(HEARD_WITHIN_S)
-        self._halted = writer
+        with suppress(RuntimeError):  # this machine has no room for another thread
+            writer.start()
+            writer.join(HEARD_WITHIN_S)
+            self._halted = writer
 
 
 def _write(text: str) -> None:

@@ -1,10 +1,12 @@
 """A person's way back whose terminal is closed, halted, full or gone: the ward returns."""
 
+import fcntl
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -140,6 +142,7 @@ def test_a_question_that_is_hung_up_on_is_not_answered(exposed: Home) -> None:
     process = subprocess.Popen(
         [*COMMAND, *BACK, "--home", str(exposed.path)],
         stdin=terminal, stdout=subprocess.DEVNULL, stderr=terminal, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - it is hung up on
     )  # fmt: skip
     os.close(terminal)
     heard = b""
