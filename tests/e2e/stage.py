@@ -138,6 +138,8 @@ class Stage(PracticeStage):
         observer.start()
         self.break_notes()
         assert self.home_within(timeout_s), self.why()
+        # A return may be faster than one look from outside: then it is seen after it.
+        assert self.eventually(lambda: observer.visible_at is not None), self.why()
         observer.stop()
         assert observer.visible_at is not None
         assert self.eventually(lambda: bool(self.happenings(RollbackWritten))), self.why()

@@ -161,6 +161,9 @@ def _rollback(
     assert isinstance(intended.happening, RollbackIntended)
     cause = intended.happening.cause
     written = times.written.draft if times.written else None
+    decided_at = intended.happening.seen_at
+    if visible_at is not None:  # a sentinel may look sooner than we do from outside
+        visible_at = min(visible_at, decided_at)
     return {
         "ward": ward,
         "trigger": cause.trigger.value,
@@ -169,7 +172,7 @@ def _rollback(
         "threshold": cause.limit,
         "actor": intended.actor.kind.value,
         "breach_visible_at": _stamp(visible_at),
-        "decided_at": _stamp(intended.happening.seen_at),
+        "decided_at": _stamp(decided_at),
         "restored_at": _stamp(written.at if written else None),
         "proven_at": _stamp(times.proven.draft.at if times.proven else None),
         "epoch": getattr(written.happening, "epoch", None) if written else None,
