@@ -108,7 +108,7 @@ class Fence(Protocol):
         """
         ...
 
-    def missing(self) -> tuple[str, ...]:
+    def missing_rules(self) -> tuple[str, ...]:
         """The rules that are not in force as they should be, each by its name, also those that
         nobody of ours could try out; empty when all are.
 

@@ -85,7 +85,7 @@ class FakeRoutes(Faults):
         self.before_write: Callable[[Route], None] | None = None
         self.writes: list[Route] = []
         self.fence_is_open = False
-        self.missing_rules: tuple[str, ...] = ()
+        self.rules_gone: tuple[str, ...] = ()
 
     def all(self) -> tuple[ObservedRoute, ...]:
         self.check("routes")
@@ -121,9 +121,9 @@ class FakeRoutes(Faults):
         self.check("routes")
         self._judged(route, resource_version)
 
-    def missing(self) -> tuple[str, ...]:
+    def missing_rules(self) -> tuple[str, ...]:
         self.check("routes")
-        return self.missing_rules
+        return self.rules_gone
 
     def _judged(self, route: Route, resource_version: str) -> ObservedRoute:
         if self.fence_is_open:

@@ -88,7 +88,7 @@ class PracticeRoutes:
         answer = self._http.write("PUT", f"{self._of(route.ward)}?dry_run=true", json=body)
         _raise_unless_taken(ROUTES, f"route {route.ward}", answer, expected=resource_version)
 
-    def missing(self) -> tuple[str, ...]:
+    def missing_rules(self) -> tuple[str, ...]:
         """See ports.Fence: the gateway's rules are in its code, and none can be taken away."""
         return ()
 

@@ -25,13 +25,7 @@ from orchestrator.bootstrap import (
     routes_of,
     scribe_of,
 )
-from orchestrator.cli.output import (
-    Format,
-    confirm,
-    say,
-    show_json,
-    unread,
-)
+from orchestrator.cli.output import Format, confirm, say, show_json, unread
 from orchestrator.cli.standing import Record, known_ward, person, record_of, remembered
 from orchestrator.cli.terminal import heard_or_not, outlive_the_terminal
 from orchestrator.core.decision import legacy_level

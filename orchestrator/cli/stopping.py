@@ -22,14 +22,7 @@ from orchestrator.cli.back import (
     route_now,
     until_done,
 )
-from orchestrator.cli.output import (
-    Format,
-    confirm,
-    say,
-    show_json,
-    show_table,
-    unread,
-)
+from orchestrator.cli.output import Format, confirm, say, show_json, show_table, unread
 from orchestrator.cli.standing import person, record_of
 from orchestrator.cli.terminal import heard_or_not, outlive_the_terminal
 from orchestrator.core.decision import Hold, Rollback

@@ -23,7 +23,7 @@ def open_streams() -> None:
         if not _is_open(number):
             lead_nowhere(number)
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - to the end
     with suppress(AttributeError):  # whoever put something else there knows why
         sys.stdout.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
 

@@ -101,7 +101,7 @@ class FenceWatch:
             if one is None:
                 return
             through = breaches(self._fence, one)
-            missing = () if through else self._fence.missing()
+            missing = () if through else self._fence.missing_rules()
         except (Unavailable, Refused) as error:
             log.warning("fence.missed", problem=str(error))
             self._due_at_s = self._clock.monotonic() + AGAIN_AFTER_MISS_S

@@ -125,12 +125,12 @@ def _written(
         repeated = _repeat(hands, state, cause, began, is_fresh=is_fresh)
         if repeated is not None:
             return repeated
-    _note_wish(hands, state, cause)
+    _note_trigger(hands, state, cause)
     before = _written_before(hands, state) if is_fresh else None
     return before or _restore(hands, state, cause, began, is_fresh=is_fresh)
 
 
-def _note_wish(hands: Hands, state: WardState, cause: Cause) -> None:
+def _note_trigger(hands: Hands, state: WardState, cause: Cause) -> None:
     """The return begins by this word, goes on by it, or is asked for by one more."""
     if state.phase is not Phase.RETURNING:
         hands.scribe.note(state.ward, RollbackIntended(cause=cause, seen_at=hands.clock.now()))

@@ -2,14 +2,18 @@
 
 import json
 from copy import deepcopy
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.adapters.clock import SystemClock
 from orchestrator.cli.demo import play
+from orchestrator.cli.demo.evidence import BreachObserver
 from orchestrator.cli.output import Format
 from orchestrator.errors import ExitCode, Unavailable
+from wards.model import WardId
 
 AT = "2027-03-08T17:00:00.000+00:00"
 TOLD: dict[str, Any] = {
@@ -124,3 +128,19 @@ def test_a_folder_with_other_things_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="holds other things"):
         play.demo(home=tmp_path)
     assert (tmp_path / "a letter").exists()
+
+
+@pytest.mark.parametrize(
+    ("visible_s", "unseen_s", "earliest_s"),
+    [(-1, -2, -1), (0, -1, 0), (1, -1, -1), (None, -1, None)],
+)
+def test_a_breach_is_dated_no_later_than_its_decision(visible_s, unseen_s, earliest_s):
+    """Else a return that was faster than our looks would have waited for nothing at all."""
+    decided_at = datetime(2027, 3, 1, 9, tzinfo=UTC)
+
+    def moment(seconds: int | None) -> datetime | None:
+        return None if seconds is None else decided_at + timedelta(seconds=seconds)
+
+    observer = BreachObserver("http://127.0.0.1:9", "lost", WardId("surgery-31"), SystemClock())
+    observer.visible_at, observer.unseen_at = moment(visible_s), moment(unseen_s)
+    assert observer.visible_by(decided_at) == moment(earliest_s)

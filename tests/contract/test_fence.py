@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -13,11 +13,10 @@ import pytest
 from orchestrator.adapters.clock import wait_until
 from orchestrator.adapters.kubernetes.client import Cluster
 from orchestrator.adapters.kubernetes.documents import observed, written
-from orchestrator.adapters.kubernetes.policies import INSIDE, OUTSIDE
 from orchestrator.adapters.kubernetes.routes import KubeRoutes
 from orchestrator.core.ids import Side, SliceName
 from orchestrator.core.route import NO_GRANT, Annotation, Route, Rule, all_legacy, is_exposed
-from orchestrator.errors import Conflict, Refused, Unavailable
+from orchestrator.errors import Conflict, Refused
 from orchestrator.service.fence import breaches
 from tests.contract.bent_routes import (
     BROKEN,
@@ -345,70 +344,3 @@ def test_without_its_binding_the_fence_is_found_open(kube: KubeSite, ward: WardI
         finally:
             kube.server.apply_files([DEPLOYED / "fence.yaml"])
         assert wait_until(lambda: not breaches(routes, routes.get(ward)), timeout_s=30)
-
-
-ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-MADE_WEAK: Mapping[str, tuple[str, str, Document | None]] = {
-    "unbound": ("DELETE", "validatingadmissionpolicybindings", None),
-    "gone": ("DELETE", "validatingadmissionpolicies", None),
-    "only warns": (
-        "PATCH",
-        "validatingadmissionpolicybindings",
-        {"spec": {"validationActions": ["Warn"]}},
-    ),
-    "may fail": (
-        "PATCH",
-        "validatingadmissionpolicies",
-        {"spec": {"failurePolicy": "Ignore"}},
-    ),
-    "has an exception": (
-        "PATCH",
-        "validatingadmissionpolicies",
-        {"spec": {"matchConditions": [{"name": "not-mine", "expression": "false"}]}},
-    ),
-    "for some objects": (
-        "PATCH",
-        "validatingadmissionpolicies",
-        {"spec": {"matchConstraints": {"objectSelector": {"matchLabels": {"some": "yes"}}}}},
-    ),
-    "for some namespaces": (
-        "PATCH",
-        "validatingadmissionpolicybindings",
-        {"spec": {"matchResources": {"namespaceSelector": {"matchLabels": {"some": "yes"}}}}},
-    ),
-}
-
-
-@pytest.mark.parametrize("how", MADE_WEAK)
-@pytest.mark.parametrize("name", [*INSIDE, *OUTSIDE])
-def test_a_policy_that_does_not_stand_as_it_should_is_missed(
-    kube: KubeSite, name: str, how: str
-) -> None:
-    """By the sentinel's own account, whether or not what it tries is refused meanwhile."""
-    method, kind, body = MADE_WEAK[how]
-    with closing(Cluster(kube.kubeconfig("sentinel"), timeout_s=10)) as cluster:
-        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
-        assert routes.missing() == ()
-        path = f"{ADMISSION}/{kind}/{name}"
-        kube.server.call(method, path, body, content_type="application/merge-patch+json")
-        try:
-            assert routes.missing() == (name,)
-        finally:
-            if body is not None:  # what another hand wrote is not taken back by an apply
-                kube.server.call("DELETE", path)
-            kube.server.apply_files([DEPLOYED / "fence.yaml"])
-        assert routes.missing() == ()
-
-
-def test_who_may_not_look_does_not_say_that_all_stands(kube: KubeSite) -> None:
-    with closing(Cluster(kube.kubeconfig("guard"), timeout_s=10)) as cluster:
-        routes = KubeRoutes(cluster, BACKENDS, namespace=NAMESPACE)
-        with pytest.raises(Unavailable, match="cannot get"):
-            routes.missing()
-
-
-def test_every_policy_is_looked_at(kube: KubeSite) -> None:
-    listed = kube.server.call("GET", f"{ADMISSION}/validatingadmissionpolicies")["items"]
-    names = {one["metadata"]["name"] for one in listed}
-    ours = {name for name in names if name.startswith("wardshift-")}
-    assert ours == {*INSIDE, *OUTSIDE}

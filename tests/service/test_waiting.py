@@ -144,10 +144,10 @@ def test_a_try_of_the_fence_that_was_missed_is_made_again_soon(world):
 def test_a_fence_without_one_of_its_rules_does_not_stand(world):
     """What is tried out is refused, and still a second route could be made."""
     watch = FenceWatch(world.routes, world.routes, world.clock, InlineExecutor())
-    world.routes.missing_rules = ("one-route",)
+    world.routes.rules_gone = ("one-route",)
     watch.look()
     assert watch.stands() is False
-    world.routes.missing_rules = ()
+    world.routes.rules_gone = ()
     world.clock.advance(AGAIN_S)
     watch.look()
     assert watch.stands() is True

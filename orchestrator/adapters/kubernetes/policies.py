@@ -34,7 +34,7 @@ class Policies:
             **{name: _all_but(namespace) for name in OUTSIDE},
         }
 
-    def missing(self) -> tuple[str, ...]:
+    def missing_rules(self) -> tuple[str, ...]:
         """See ports.Fence. Raises: Unavailable, also when they may not be looked at."""
         return tuple(name for name in self._selectors if not self._stands(name))
 

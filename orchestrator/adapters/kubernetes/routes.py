@@ -117,9 +117,9 @@ class KubeRoutes:
         body = written(base, route, self._backends)
         self._cluster.replace(PORT, self._kind, body, dry_run=True)
 
-    def missing(self) -> tuple[str, ...]:
+    def missing_rules(self) -> tuple[str, ...]:
         """See ports.Fence."""
-        return self._policies.missing()
+        return self._policies.missing_rules()
 
     def _base(self, ward: WardId, resource_version: str) -> Document:
         """The document that was decided on, without asking for it again where it is the one that

@@ -34,6 +34,7 @@ class BreachObserver:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="observer", daemon=True)
         self.visible_at: datetime | None = None
+        self.unseen_at: datetime | None = None
 
     def start(self) -> None:
         """Begin to look."""
@@ -58,6 +59,15 @@ class BreachObserver:
             return
         if counted(page, self._metric, self._ward) > 0:
             self.visible_at = asked_at
+        else:
+            self.unseen_at = asked_at
+
+    def visible_by(self, decided_at: datetime) -> datetime | None:
+        """When it was visible at the earliest, for all we saw: where a decision was faster than our
+        looks, from the last of them that did not show it. None when none ever did."""
+        if self.visible_at is None or self.visible_at <= decided_at:
+            return self.visible_at
+        return self.unseen_at
 
 
 def counted(page: str, metric: str, ward: WardId) -> float:

@@ -109,12 +109,12 @@ def _play(
     director.linger()
     for observer in observers:
         observer.stop()
-    visible_at = observers[0].visible_at if observers else None
-    return ended, _result(everything, director, visible_at, clock.monotonic() - began_s)
+    observer = observers[0] if observers else None
+    return ended, _result(everything, director, observer, clock.monotonic() - began_s)
 
 
 def _result(
-    everything: Everything, director: Director, visible_at: datetime | None, wall_s: float
+    everything: Everything, director: Director, observer: BreachObserver | None, wall_s: float
 ) -> dict[str, Any]:
     installation, hospital = everything.installation, everything.hospital
     assert hospital is not None
@@ -128,7 +128,7 @@ def _result(
             {"ward": ward, "outcome": outcome(director.state, ward, candidate_answers(log, ward))}
             for ward in wards
         ],
-        "rollback": _rollback(wards[1], times, visible_at),
+        "rollback": _rollback(wards[1], times, observer),
         "requests_to_candidate_after_proof": (
             None if proven is None else candidate_answers(log, wards[1], after=proven)
         ),
@@ -153,7 +153,7 @@ def _picture(everything: Everything, director: Director, ward: WardId) -> Path:
 
 
 def _rollback(
-    ward: WardId, times: ReturnTimes | None, visible_at: datetime | None
+    ward: WardId, times: ReturnTimes | None, observer: BreachObserver | None
 ) -> dict[str, Any] | None:
     if times is None:
         return None
@@ -162,8 +162,7 @@ def _rollback(
     cause = intended.happening.cause
     written = times.written.draft if times.written else None
     decided_at = intended.happening.seen_at
-    if visible_at is not None:  # a sentinel may look sooner than we do from outside
-        visible_at = min(visible_at, decided_at)
+    visible_at = None if observer is None else observer.visible_by(decided_at)
     return {
         "ward": ward,
         "trigger": cause.trigger.value,

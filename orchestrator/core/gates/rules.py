@@ -148,7 +148,7 @@ def fence_proven(facts: GateFacts) -> GateAnswer:
         case None:
             return Unknown(
                 gate="fence_proven",
-                evidence="the fence was not tried",
+                evidence="the fence was not seen to stand",
                 todo="check that the sentinel runs, may write routes and may read the fence's "
                 "policies (deploy/kubernetes/base/rbac.yaml)",
             )
